@@ -1,0 +1,1 @@
+"""The pure core: frozen values in, frozen values out. Time and randomness are arguments; nothing here reads or writes."""

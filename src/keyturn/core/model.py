@@ -1,0 +1,178 @@
+"""The values that everything else speaks in.
+
+Times are whole microseconds since the epoch, UTC, unless a name or a docstring says seconds (inside tokens, where RFC 7519
+wants NumericDate). Ids are 96 random bits in hexadecimal. Whatever would let somebody sign in is hidden in repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Micros = int
+
+SECOND: Micros = 1_000_000
+
+
+class Delivery(StrEnum):
+    """How a session's tokens travel; chosen at sign-in, fixed for the session."""
+
+    SPLIT = "split"
+    COOKIE = "cookie"
+    BODY = "body"
+
+
+class EndReason(StrEnum):
+    """Why a session ended. `expired` and `idle` follow from the times and are never written."""
+
+    SIGNED_OUT = "signed_out"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    REPLACED = "replaced"
+    PASSWORD_CHANGED = "password_changed"
+    REUSE_DETECTED = "reuse_detected"
+    REVOKED = "revoked"
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_DELETED = "account_deleted"
+    EXPIRED = "expired"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person or a service that signs in. The canonical forms of e-mail address and username are unique."""
+
+    id: str
+    email: str
+    created_at: Micros
+    email_verified: bool = False
+    username: str | None = None
+    full_name: str | None = None
+    roles: tuple[str, ...] = ()
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user with the hash that their password is checked against; none: no password opens this account."""
+
+    user: User
+    password_hash: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a user recognises a session by.
+
+    Attributes:
+        label: in words, such as "Firefox on Linux".
+        address: the network address at sign-in.
+    """
+
+    label: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One signed-in device of one user: one row. It ends once and never comes back.
+
+    `root_*`, `previous_id` and `child_*` are the rotation's; `keyturn.core.rotation` says what they mean.
+
+    Attributes:
+        seed: drawn at sign-in, never changes; in every refresh token of the session and in no access token.
+        version: raised by every write; compare-and-swap is on it.
+        authenticated_at: when a password was last checked for this session.
+        expires_at: the absolute end; never moves.
+        idle_expires_at: the end if nothing happens; moves when a refresh token is minted.
+        remember: whether the cookies outlive the browser.
+        user: whose it is, loaded with the row and not written with it; none when the account is gone.
+    """
+
+    id: str
+    user_id: str
+    seed: str = field(repr=False)
+    generation: int
+    root_id: str
+    root_at: Micros | None
+    previous_id: str | None
+    child_id: str
+    child_at: Micros
+    version: int
+    created_at: Micros
+    authenticated_at: Micros
+    expires_at: Micros
+    idle_expires_at: Micros
+    ended_at: Micros | None = None
+    end_reason: EndReason | None = None
+    delivery: Delivery = Delivery.SPLIT
+    remember: bool = True
+    device: Device = Device()
+    user: User | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """What a refresh token says, apart from what follows from its session.
+
+    Attributes:
+        generation: how many rotations lie behind it; the first token has 1.
+        id: its own id (`jti`).
+        parent_id: the id of the token that it was minted for (`par`).
+    """
+
+    session_id: str
+    seed: str = field(repr=False)
+    generation: int
+    id: str
+    parent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a verified access token says. Times are seconds since the epoch (NumericDate, RFC 7519).
+
+    Attributes:
+        extra: claims beyond those of RFC 9068, where a setting asks for them.
+    """
+
+    subject: str
+    session_id: str
+    id: str
+    issued_at: int
+    expires_at: int
+    authenticated_at: int
+    roles: tuple[str, ...] = ()
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings of the rotation and the lifetimes, in microseconds.
+
+    Attributes:
+        window: W, how long two presentations of a session count as one act.
+        idle_lifetime: how long a session lasts without a refresh.
+        session_lifetime: how long a session lasts at all.
+        access_lifetime: how long an access token is valid.
+    """
+
+    window: Micros = 30 * SECOND
+    idle_lifetime: Micros = 30 * 86_400 * SECOND
+    session_lifetime: Micros = 180 * 86_400 * SECOND
+    access_lifetime: Micros = 600 * SECOND
+
+    @property
+    def message_life(self) -> Micros:
+        """L: a client gives up on a refresh this long after sending it, and uses nothing that arrives later."""
+        return self.window // 3
+
+    @property
+    def throttle(self) -> Micros:
+        """T: how stale `child_at` may be before a converged answer writes it again."""
+        return self.window // 6
+
+    @property
+    def skew(self) -> Micros:
+        """S: how far the clocks of two servers may differ."""
+        return self.window // 6

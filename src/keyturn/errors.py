@@ -1,0 +1,146 @@
+"""Every error that Keyturn raises on purpose, in one tree.
+
+    KeyturnError
+    ├── SettingsError                 the configuration is wrong; the start stops
+    ├── StoreUnavailable              the database did not answer or refused to write; nothing was changed
+    ├── Overloaded                    too much is waiting already; nothing was begun
+    ├── InvalidInput                  a field is not acceptable
+    ├── Taken
+    │   ├── EmailTaken
+    │   └── UsernameTaken
+    ├── NotFound                      no such thing, or not theirs
+    ├── RegistrationClosed
+    ├── InvalidCredentials            wrong password, no such user, disabled user: one answer for all
+    ├── CurrentPasswordWrong
+    └── TokenError
+        ├── AccessTokenMissing
+        ├── AccessTokenInvalid        malformed, forged, expired or revoked: one answer for all
+        ├── RefreshTokenMissing
+        ├── RefreshTokenInvalid       not a refresh token of ours; never counts as reuse
+        └── SessionEnded              carries the reason
+
+Each has a stable `code`, which clients rely on, and a sentence that tells its reader what to do. No message holds a secret.
+How a code becomes an HTTP status is the business of `keyturn.http.problems`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KeyturnError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: a sentence for the reader of the error; the class's own by default.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    message: ClassVar[str] = "Something went wrong on our side. Try again; if it stays, report the request id."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.message)
+
+
+class SettingsError(KeyturnError):
+    code = "invalid_settings"
+    message = "The settings are wrong."
+
+
+class StoreUnavailable(KeyturnError):
+    code = "store_unavailable"
+    message = "The database is not available just now. Nothing was changed; try again in a moment."
+
+
+class Overloaded(KeyturnError):
+    code = "overloaded"
+    message = "Too many requests are waiting. Nothing was changed; try again in a moment."
+
+
+class InvalidInput(KeyturnError):
+    """Input that is understood but not acceptable.
+
+    Args:
+        field: the name of the field, as the caller sent it.
+        message: what is wrong with it, and what would be right.
+    """
+
+    code = "invalid_request"
+    message = "Some fields are not acceptable; see errors."
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Taken(KeyturnError):
+    pass
+
+
+class EmailTaken(Taken):
+    code = "email_taken"
+    message = "An account with this e-mail address exists. Sign in, or use another address."
+
+
+class UsernameTaken(Taken):
+    code = "username_taken"
+    message = "This username is taken. Choose another."
+
+
+class NotFound(KeyturnError):
+    code = "not_found"
+    message = "There is nothing here under this name."
+
+
+class RegistrationClosed(KeyturnError):
+    code = "registration_closed"
+    message = "Registration is closed. Ask an administrator for an account."
+
+
+class InvalidCredentials(KeyturnError):
+    code = "invalid_credentials"
+    message = "The login or the password is wrong."
+
+
+class CurrentPasswordWrong(KeyturnError):
+    code = "current_password_wrong"
+    message = "The current password is wrong."
+
+
+class TokenError(KeyturnError):
+    pass
+
+
+class AccessTokenMissing(TokenError):
+    code = "access_token_missing"
+    message = "Send an access token: Authorization: Bearer …"
+
+
+class AccessTokenInvalid(TokenError):
+    code = "access_token_invalid"
+    message = "The access token is not valid. Refresh, then repeat the request."
+
+
+class RefreshTokenMissing(TokenError):
+    code = "refresh_token_missing"
+    message = "No refresh token was sent: nobody is signed in here. Sign in."
+
+
+class RefreshTokenInvalid(TokenError):
+    code = "refresh_token_invalid"
+    message = "This is not a refresh token of ours. Sign in."
+
+
+class SessionEnded(TokenError):
+    """The session is over.
+
+    Args:
+        reason: why, one of `keyturn.core.model.EndReason`.
+    """
+
+    code = "session_ended"
+    message = "The session has ended. Sign in again."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason

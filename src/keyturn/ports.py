@@ -1,0 +1,190 @@
+"""What Keyturn asks of the world, and what it may rely on in return.
+
+A database other than ours is a class with these methods that passes the contract suite in `keyturn.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol, TypeVar
+
+from keyturn.core.model import Account, EndReason, Micros, Session, User
+
+T = TypeVar("T")
+
+ID_BYTES = 12
+"""Ids are 96 random bits."""
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> Micros:
+        """Microseconds since the epoch, UTC. May be set back or forth."""
+        ...
+
+    def monotonic(self) -> Micros:
+        """Microseconds since some moment; never goes back. For durations."""
+        ...
+
+
+class Entropy(Protocol):
+    """Where randomness comes from."""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Bytes that nobody can predict."""
+        ...
+
+
+def fresh_id(entropy: Entropy) -> str:
+    """A new id: 96 random bits in hexadecimal, 24 characters."""
+    return entropy.random_bytes(ID_BYTES).hex()
+
+
+class SessionStore(Protocol):
+    """The sessions, as one transaction sees them."""
+
+    def load_many(self, ids: Collection[str]) -> dict[str, Session]:
+        """The sessions with these ids, ended ones included, each with its user; an unknown id is left out."""
+        ...
+
+    def swap_many(self, sessions: Sequence[Session]) -> set[str]:
+        """Write each row if the stored one is still at `version - 1`; no id twice.
+
+        The promise: a swap succeeds for exactly one of the writers that saw a version, and when the transaction has
+        returned, what it wrote survives a crash.
+
+        Returns:
+            The ids of the rows that were written. Whoever is not among them loads again and decides again.
+        """
+        ...
+
+    def insert(self, session: Session) -> None:
+        """Store a new session."""
+        ...
+
+    def live_of_user(self, user_id: str) -> list[Session]:
+        """The user's sessions that neither ended nor expired, the newest first."""
+        ...
+
+    def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
+        """End every session of the user that has not ended, but for `keep`; the caller has locked the user.
+
+        Returns:
+            The ids of the sessions that this ended.
+        """
+        ...
+
+    def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
+        """Ids and times of the sessions that ended at `since` or later: what a verifier must refuse."""
+        ...
+
+    def forget_devices(self, user_id: str) -> None:
+        """Blank the device and the address in every session of the user: nothing personal outlives the account."""
+        ...
+
+    def purge(self, limit: int) -> int:
+        """Delete at most `limit` sessions whose `expires_at` has passed: they would be gone anyway. Never a live one.
+
+        Returns:
+            How many were deleted.
+        """
+        ...
+
+
+class UserStore(Protocol):
+    """The users, as one transaction sees them. Canonical forms (`keyturn.core.identity`) are unique."""
+
+    def insert(self, account: Account) -> None:
+        """Store a new user.
+
+        Raises:
+            EmailTaken, UsernameTaken: another user has it, in its canonical form.
+        """
+        ...
+
+    def load(self, user_id: str) -> User | None: ...
+
+    def find(self, login: str) -> Account | None:
+        """The account whose e-mail address or username has the same canonical form as `login`."""
+        ...
+
+    def lock(self, user_id: str) -> Account | None:
+        """The account, locked until the transaction ends: whoever else locks it waits."""
+        ...
+
+    def update(self, user: User) -> None:
+        """Write the user's fields (not the password's hash).
+
+        Raises:
+            EmailTaken, UsernameTaken: another user has it, in its canonical form.
+        """
+        ...
+
+    def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
+
+    def delete(self, user_id: str) -> None: ...
+
+
+class Transaction(Protocol):
+    """One transaction: what it read is what it writes upon."""
+
+    @property
+    def now(self) -> Micros:
+        """The store's time, read when the transaction had begun (and waited for whatever it had to wait for)."""
+        ...
+
+    @property
+    def sessions(self) -> SessionStore: ...
+
+    @property
+    def users(self) -> UserStore: ...
+
+
+class Database(Protocol):
+    """Where sessions and users are kept. Safe to use from several threads."""
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction that may write, and return what it returned once that is durable.
+
+        If `work` raises, nothing was written. A database may run it more than once, when its transaction was
+        chosen to be repeated: it must have no effect but through its argument.
+
+        Raises:
+            StoreUnavailable: nothing was written.
+        """
+        ...
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction that only reads, which waits for no writer.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class PasswordHasher(Protocol):
+    """Slow by design, and bounded: at most so many at a time, and whoever would wait too long is refused."""
+
+    def hash(self, password: str) -> str:
+        """A hash that carries its own parameters (PHC string).
+
+        Raises:
+            Overloaded
+        """
+        ...
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password belongs to the hash. None takes the same work and is always false.
+
+        Raises:
+            Overloaded
+        """
+        ...
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than `hash` would use today."""
+        ...
