@@ -15,6 +15,21 @@ T = TypeVar("T")
 ID_BYTES = 12
 """Ids are 96 random bits."""
 
+SWAPPED_FIELDS = (
+    "generation",
+    "root_id",
+    "root_at",
+    "previous_id",
+    "child_id",
+    "child_at",
+    "version",
+    "authenticated_at",
+    "idle_expires_at",
+    "ended_at",
+    "end_reason",
+)
+"""The fields of a session that a swap writes. The others never change, but for the device, which may be forgotten."""
+
 
 class Clock(Protocol):
     """Where time comes from."""
@@ -42,14 +57,14 @@ def fresh_id(entropy: Entropy) -> str:
 
 
 class SessionStore(Protocol):
-    """The sessions, as one transaction sees them."""
+    """The sessions, as one transaction sees them. Whatever writes a row raises its version by one."""
 
     def load_many(self, ids: Collection[str]) -> dict[str, Session]:
         """The sessions with these ids, ended ones included, each with its user; an unknown id is left out."""
         ...
 
     def swap_many(self, sessions: Sequence[Session]) -> set[str]:
-        """Write each row if the stored one is still at `version - 1`; no id twice.
+        """Write the `SWAPPED_FIELDS` of each row if the stored one is still at `version - 1`; no id twice.
 
         The promise: a swap succeeds for exactly one of the writers that saw a version, and when the transaction has
         returned, what it wrote survives a crash.
@@ -69,6 +84,8 @@ class SessionStore(Protocol):
 
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
         """End every session of the user that has not ended, but for `keep`; the caller has locked the user.
+
+        Expired ones are ended too: a clock that was wrong and is set back must not revive them.
 
         Returns:
             The ids of the sessions that this ended.
@@ -103,7 +120,9 @@ class UserStore(Protocol):
         """
         ...
 
-    def load(self, user_id: str) -> User | None: ...
+    def load(self, user_id: str) -> User | None:
+        """The user with this id."""
+        ...
 
     def find(self, login: str) -> Account | None:
         """The account whose e-mail address or username has the same canonical form as `login`."""
@@ -114,16 +133,20 @@ class UserStore(Protocol):
         ...
 
     def update(self, user: User) -> None:
-        """Write the user's fields (not the password's hash).
+        """Write the user's fields (not the password's hash, nor when the account was made); without the user, nothing.
 
         Raises:
             EmailTaken, UsernameTaken: another user has it, in its canonical form.
         """
         ...
 
-    def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
+    def set_password_hash(self, user_id: str, password_hash: str) -> None:
+        """Replace the hash that the user's password is checked against."""
+        ...
 
-    def delete(self, user_id: str) -> None: ...
+    def delete(self, user_id: str) -> None:
+        """Delete the account. Its sessions stay, and load without a user."""
+        ...
 
 
 class Transaction(Protocol):
@@ -156,14 +179,24 @@ class Database(Protocol):
         ...
 
     def read(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction that only reads, which waits for no writer.
+        """Run `work` in a transaction that only reads, which waits for no writer. What it tries to write is not written.
 
         Raises:
             StoreUnavailable
         """
         ...
 
-    def close(self) -> None: ...
+    def ping(self) -> None:
+        """Do nothing, if the database answers: for readiness checks.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the database. Nothing else may be called afterwards."""
+        ...
 
 
 class PasswordHasher(Protocol):

@@ -1,0 +1,180 @@
+"""A database in memory: the reference for every other one, and what the tests of an application need.
+
+A transaction works on a copy, and the copy takes the place of the original when the work is done: so a transaction that
+raises leaves nothing behind, and a reader, who has the copy that was there when it began, waits for nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from keyturn.core.identity import canonical_email, canonical_username, is_email
+from keyturn.core.model import Account, Device, EndReason, Micros, Session, User
+from keyturn.errors import EmailTaken, StoreUnavailable, UsernameTaken
+from keyturn.ports import SWAPPED_FIELDS, Clock
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Tables:
+    sessions: dict[str, Session] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    def copy(self) -> _Tables:
+        return _Tables(dict(self.sessions), dict(self.accounts))
+
+
+class MemorySessions:
+    """`keyturn.ports.SessionStore` in memory."""
+
+    def __init__(self, tables: _Tables, now: Micros) -> None:
+        self._rows = tables.sessions
+        self._accounts = tables.accounts
+        self._now = now
+
+    def load_many(self, ids: Collection[str]) -> dict[str, Session]:
+        return {session.id: session for session in self._with_users(self._rows[i] for i in ids if i in self._rows)}
+
+    def swap_many(self, sessions: Sequence[Session]) -> set[str]:
+        won = {s.id: s for s in sessions if s.id in self._rows and self._rows[s.id].version == s.version - 1}
+        for session in won.values():
+            self._write(session.id, **{name: getattr(session, name) for name in SWAPPED_FIELDS})
+        return set(won)
+
+    def insert(self, session: Session) -> None:
+        if session.id in self._rows:
+            raise StoreUnavailable
+        self._rows[session.id] = replace(session, user=None)
+
+    def live_of_user(self, user_id: str) -> list[Session]:
+        live = [
+            s for s in self._of_user(user_id) if s.ended_at is None and self._now < min(s.expires_at, s.idle_expires_at)
+        ]
+        return sorted(self._with_users(live), key=lambda s: (-s.created_at, s.id))
+
+    def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
+        going = [s for s in self._of_user(user_id) if s.ended_at is None and s.id != keep]
+        for session in going:
+            self._write(session.id, ended_at=self._now, end_reason=reason, version=session.version + 1)
+        return [session.id for session in going]
+
+    def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
+        ended = [(s.id, s.ended_at) for s in self._rows.values() if s.ended_at is not None and s.ended_at >= since]
+        return sorted(ended, key=lambda entry: (entry[1], entry[0]))
+
+    def forget_devices(self, user_id: str) -> None:
+        for session in self._of_user(user_id):
+            if session.device != Device():
+                self._write(session.id, device=Device(), version=session.version + 1)
+
+    def purge(self, limit: int) -> int:
+        gone = [session.id for session in self._rows.values() if session.expires_at <= self._now][:limit]
+        for session_id in gone:
+            del self._rows[session_id]
+        return len(gone)
+
+    def _of_user(self, user_id: str) -> list[Session]:
+        return [session for session in self._rows.values() if session.user_id == user_id]
+
+    def _with_users(self, sessions: Iterable[Session]) -> list[Session]:
+        accounts = self._accounts
+        return [replace(s, user=accounts[s.user_id].user if s.user_id in accounts else None) for s in sessions]
+
+    def _write(self, session_id: str, **changes: Any) -> None:
+        self._rows[session_id] = replace(self._rows[session_id], **changes)
+
+
+class MemoryUsers:
+    """`keyturn.ports.UserStore` in memory."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._accounts = tables.accounts
+
+    def insert(self, account: Account) -> None:
+        self._refuse_taken(account.user)
+        if account.user.id in self._accounts:
+            raise StoreUnavailable
+        self._accounts[account.user.id] = account
+
+    def load(self, user_id: str) -> User | None:
+        account = self._accounts.get(user_id)
+        return account.user if account else None
+
+    def find(self, login: str) -> Account | None:
+        matches = _has_email if is_email(login) else _has_username
+        return next((account for account in self._accounts.values() if matches(account.user, login)), None)
+
+    def lock(self, user_id: str) -> Account | None:
+        return self._accounts.get(user_id)
+
+    def update(self, user: User) -> None:
+        account = self._accounts.get(user.id)
+        if account is None:
+            return
+        self._refuse_taken(user)
+        self._accounts[user.id] = replace(account, user=replace(user, created_at=account.user.created_at))
+
+    def set_password_hash(self, user_id: str, password_hash: str) -> None:
+        account = self._accounts.get(user_id)
+        if account is not None:
+            self._accounts[user_id] = replace(account, password_hash=password_hash)
+
+    def delete(self, user_id: str) -> None:
+        self._accounts.pop(user_id, None)
+
+    def _refuse_taken(self, user: User) -> None:
+        others = [account.user for account in self._accounts.values() if account.user.id != user.id]
+        if any(_has_email(other, user.email) for other in others):
+            raise EmailTaken
+        if user.username is not None and any(_has_username(other, user.username) for other in others):
+            raise UsernameTaken
+
+
+def _has_email(user: User, email: str) -> bool:
+    return canonical_email(user.email) == canonical_email(email)
+
+
+def _has_username(user: User, username: str) -> bool:
+    return user.username is not None and canonical_username(user.username) == canonical_username(username)
+
+
+class MemoryTransaction:
+    """`keyturn.ports.Transaction` in memory."""
+
+    def __init__(self, tables: _Tables, now: Micros) -> None:
+        self.now = now
+        self.sessions = MemorySessions(tables, now)
+        self.users = MemoryUsers(tables)
+
+
+class MemoryDatabase:
+    """`keyturn.ports.Database` in memory. It is gone with its process.
+
+    Args:
+        clock: where its time comes from.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._tables = _Tables()
+        self._writing = threading.Lock()
+
+    def transact(self, work: Callable[[MemoryTransaction], T]) -> T:
+        with self._writing:
+            tables = self._tables.copy()
+            result = work(MemoryTransaction(tables, self._clock.now()))
+            self._tables = tables
+            return result
+
+    def read(self, work: Callable[[MemoryTransaction], T]) -> T:
+        return work(MemoryTransaction(self._tables.copy(), self._clock.now()))
+
+    def ping(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,151 @@
+"""The sessions' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+
+from keyturn.core.model import Delivery, Device, EndReason, Micros, Session
+from keyturn.ports import SWAPPED_FIELDS
+from keyturn.stores.sql.tables import sessions, users
+from keyturn.stores.sql.users import USER_COLUMNS, user_from
+
+_PLAIN_FIELDS = (
+    "id",
+    "user_id",
+    "seed",
+    "generation",
+    "root_id",
+    "root_at",
+    "previous_id",
+    "child_id",
+    "child_at",
+    "version",
+    "created_at",
+    "authenticated_at",
+    "expires_at",
+    "idle_expires_at",
+    "ended_at",
+    "remember",
+)
+_WIDTH = len(_PLAIN_FIELDS)
+
+_SELECT = select(
+    *(sessions.c[name] for name in _PLAIN_FIELDS),
+    sessions.c.end_reason,
+    sessions.c.delivery,
+    sessions.c.device_label,
+    sessions.c.device_address,
+    *USER_COLUMNS,
+).select_from(sessions.outerjoin(users, users.c.id == sessions.c.user_id))
+_LOAD = _SELECT.where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+_LIVE = _SELECT.where(
+    sessions.c.user_id == bindparam("user_id"),
+    sessions.c.ended_at.is_(None),
+    sessions.c.expires_at > bindparam("now"),
+    sessions.c.idle_expires_at > bindparam("now"),
+).order_by(sessions.c.created_at.desc(), sessions.c.id)
+
+_INSERT = insert(sessions)
+_VERSIONS = (
+    select(sessions.c.id, sessions.c.version)
+    .where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(sessions.c.id)
+    .with_for_update()
+)
+_SWAP = update(sessions).where(sessions.c.id == bindparam("at_id"), sessions.c.version == bindparam("at_version"))
+
+_END = (
+    update(sessions)
+    .where(sessions.c.user_id == bindparam("of"), sessions.c.ended_at.is_(None), sessions.c.id != bindparam("keep"))
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"), version=sessions.c.version + 1)
+    .returning(sessions.c.id)
+)
+_FORGET = (
+    update(sessions)
+    .where(sessions.c.user_id == bindparam("of"), or_(sessions.c.device_label != "", sessions.c.device_address != ""))
+    .values(device_label="", device_address="", version=sessions.c.version + 1)
+)
+_ENDED = (
+    select(sessions.c.id, sessions.c.ended_at)
+    .where(sessions.c.ended_at >= bindparam("since"))
+    .order_by(sessions.c.ended_at, sessions.c.id)
+)
+_EXPIRED = select(sessions.c.id).where(sessions.c.expires_at <= bindparam("now")).limit(bindparam("count"))
+_PURGE = delete(sessions).where(sessions.c.id.in_(_EXPIRED.scalar_subquery()))
+
+
+def _session(row: Sequence[Any]) -> Session:
+    end_reason, delivery, label, address = row[_WIDTH : _WIDTH + 4]
+    return Session(
+        **dict(zip(_PLAIN_FIELDS, row[:_WIDTH], strict=True)),
+        end_reason=EndReason(end_reason) if end_reason else None,
+        delivery=Delivery(delivery),
+        device=Device(label, address),
+        user=user_from(row[_WIDTH + 4 :]),
+    )
+
+
+def _inserted(session: Session) -> dict[str, Any]:
+    return {name: getattr(session, name) for name in _PLAIN_FIELDS} | {
+        "end_reason": session.end_reason and session.end_reason.value,
+        "delivery": session.delivery.value,
+        "device_label": session.device.label,
+        "device_address": session.device.address,
+    }
+
+
+def _swapped(session: Session) -> dict[str, Any]:
+    columns = {name: getattr(session, name) for name in SWAPPED_FIELDS}
+    return columns | {
+        "end_reason": session.end_reason and session.end_reason.value,
+        "at_id": session.id,
+        "at_version": session.version - 1,
+    }
+
+
+class SqlSessions:
+    """`keyturn.ports.SessionStore` in SQL."""
+
+    def __init__(self, connection: Connection, now: Micros) -> None:
+        self._connection = connection
+        self._now = now
+
+    def load_many(self, ids: Collection[str]) -> dict[str, Session]:
+        rows = self._connection.execute(_LOAD, {"ids": list(ids)}).all() if ids else []
+        return {row[0]: _session(row) for row in rows}
+
+    def swap_many(self, sessions: Sequence[Session]) -> set[str]:
+        # Of a single row the UPDATE itself tells whether it was written; of many it only tells how many were.
+        unchanged = sessions if len(sessions) == 1 else self._unchanged(sessions)
+        if not unchanged:
+            return set()
+        written = self._connection.execute(_SWAP, [_swapped(session) for session in unchanged]).rowcount
+        return {session.id for session in unchanged} if written == len(unchanged) else set()
+
+    def insert(self, session: Session) -> None:
+        self._connection.execute(_INSERT, _inserted(session))
+
+    def live_of_user(self, user_id: str) -> list[Session]:
+        return [_session(row) for row in self._connection.execute(_LIVE, {"user_id": user_id, "now": self._now})]
+
+    def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
+        parameters = {"of": user_id, "keep": keep or "", "now": self._now, "reason": reason.value}
+        return list(self._connection.execute(_END, parameters).scalars())
+
+    def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
+        return [(row[0], row[1]) for row in self._connection.execute(_ENDED, {"since": since})]
+
+    def forget_devices(self, user_id: str) -> None:
+        self._connection.execute(_FORGET, {"of": user_id})
+
+    def purge(self, limit: int) -> int:
+        return self._connection.execute(_PURGE, {"now": self._now, "count": limit}).rowcount
+
+    def _unchanged(self, sessions: Iterable[Session]) -> list[Session]:
+        """Those whose stored row is still at `version - 1`, locked until the transaction ends."""
+        wanted = {session.id: session for session in sessions}
+        stored = self._connection.execute(_VERSIONS, {"ids": list(wanted)}).all() if wanted else []
+        return [wanted[row.id] for row in stored if row.version == wanted[row.id].version - 1]

@@ -1,0 +1,75 @@
+"""The tables. Nothing in them is a credential: ids, seeds that are worthless without a key, and slow hashes of passwords.
+
+Times are whole microseconds since the epoch. Only columns that no rotation changes are indexed, so that a rotation rewrites
+one row and no index.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_name)s_unique",
+    }
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Facts about the database itself. `application` is `keyturn`: this is how a database that is not ours is told."""
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False, unique=True),
+    Column("email_verified", Boolean, nullable=False),
+    Column("username", Text),
+    Column("username_key", Text, unique=True),
+    Column("full_name", Text),
+    Column("roles", Text, nullable=False),  # a JSON array of strings
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("password_hash", Text),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign key: the tombstone of a session outlives its user.
+    Column("user_id", Text, nullable=False),
+    Column("seed", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("root_id", Text, nullable=False),
+    Column("root_at", BigInteger),
+    Column("previous_id", Text),
+    Column("child_id", Text, nullable=False),
+    Column("child_at", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("authenticated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("idle_expires_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("end_reason", Text),
+    Column("delivery", Text, nullable=False),
+    Column("remember", Boolean, nullable=False),
+    Column("device_label", Text, nullable=False),
+    Column("device_address", Text, nullable=False),
+)
+
+Index("sessions_user_id", sessions.c.user_id)
+Index("sessions_expires_at", sessions.c.expires_at)
+Index(
+    "sessions_ended_at",
+    sessions.c.ended_at,
+    sqlite_where=sessions.c.ended_at.is_not(None),
+    postgresql_where=sessions.c.ended_at.is_not(None),
+)
