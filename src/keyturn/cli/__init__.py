@@ -1,0 +1,21 @@
+"""The command line: `keyturn`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from keyturn.cli.app import app
+from keyturn.errors import KeyturnError
+
+EXIT_ERROR = 1
+
+
+def main() -> None:
+    """Run the command line. What went wrong is one sentence on standard error, and the exit code is not 0."""
+    try:
+        app()
+    except KeyturnError as error:
+        typer.echo(f"keyturn: {error}", err=True)
+        sys.exit(EXIT_ERROR)

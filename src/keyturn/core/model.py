@@ -168,6 +168,11 @@ class Policy:
         return self.window // 3
 
     @property
+    def refresh_timeout(self) -> Micros:
+        """How long a client waits for a refresh, and a server holds one: L. W = 0 sets no bound, so 10 seconds then."""
+        return self.message_life or 10 * SECOND
+
+    @property
     def throttle(self) -> Micros:
         """T: how stale `child_at` may be before a converged answer writes it again."""
         return self.window // 6

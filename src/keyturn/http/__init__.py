@@ -1,0 +1,1 @@
+"""What HTTP means to Keyturn, without a framework: cookies, origins, problems, limits, forwarded headers."""

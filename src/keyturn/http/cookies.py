@@ -1,0 +1,102 @@
+"""Our two cookies: reading them from bytes, and writing them.
+
+Frameworks trim a cookie's name as Unicode text, so that a sibling subdomain's `\\xa0__Host-name` comes out as `__Host-name`.
+Here a header is split at semicolons, spaces and tabs are trimmed, and nothing is decoded, unquoted or forgiven.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyturn.errors import KeyturnError
+from keyturn.http.headers import RawHeaders
+
+
+class DuplicateCookie(KeyturnError):
+    """Two cookies of one of our names: one of them is not ours, and nobody can tell which."""
+
+    code = "duplicate_cookie"
+    message = "A Keyturn cookie was sent twice. Delete this site's cookies, then sign in."
+
+
+@dataclass(frozen=True, slots=True)
+class CookieNames:
+    """The names of the cookies of one server.
+
+    The scheme of the issuer alone decides whether they are `__Host-` and `Secure`, never a socket or a header.
+    """
+
+    secure: bool
+
+    @property
+    def refresh(self) -> str:
+        return "__Host-keyturn_refresh" if self.secure else "keyturn_refresh"
+
+    @property
+    def access(self) -> str:
+        return "__Host-keyturn_access" if self.secure else "keyturn_access"
+
+    def set_refresh(self, value: str, max_age: int | None) -> str:
+        """The Set-Cookie value of the refresh cookie.
+
+        Args:
+            value: the token.
+            max_age: seconds; none: as long as the browser runs.
+        """
+        return self._set(self.refresh, value, max_age, "Strict")
+
+    def set_access(self, value: str, max_age: int | None) -> str:
+        """The Set-Cookie value of the access cookie; Lax, so that a link from elsewhere opens a page signed in."""
+        return self._set(self.access, value, max_age, "Lax")
+
+    def clear_refresh(self) -> str:
+        return self._set(self.refresh, "", 0, "Strict")
+
+    def clear_access(self) -> str:
+        return self._set(self.access, "", 0, "Lax")
+
+    def _set(self, name: str, value: str, max_age: int | None, same_site: str) -> str:
+        parts = [f"{name}={value}", "Path=/", "HttpOnly", f"SameSite={same_site}"]
+        if self.secure:
+            parts.append("Secure")
+        if max_age is not None:
+            parts.append(f"Max-Age={max_age}")
+        return "; ".join(parts)
+
+
+def read_cookie(headers: RawHeaders, name: str) -> str | None:
+    """The value of one cookie, byte for byte.
+
+    Args:
+        headers: of the request.
+        name: the cookie's.
+
+    Raises:
+        DuplicateCookie: it came more than once, with whatever values.
+    """
+    wanted = name.encode("ascii")
+    found = [
+        value
+        for key, header in headers
+        if key == b"cookie"
+        for part in header.split(b";")
+        for cookie_name, equals, value in [part.strip(b" \t").partition(b"=")]
+        if equals and cookie_name == wanted
+    ]
+    if len(found) > 1:
+        raise DuplicateCookie
+    return found[0].decode("latin-1") if found else None
+
+
+def without_cookie(headers: RawHeaders, name: str) -> list[tuple[bytes, bytes]]:
+    """The headers without one cookie: what an application around us gets to see."""
+    wanted = name.encode("ascii")
+    kept: list[tuple[bytes, bytes]] = []
+    for key, header in headers:
+        if key != b"cookie":
+            kept.append((key, header))
+            continue
+        parts = [part for part in header.split(b";") if part.strip(b" \t").partition(b"=")[0] != wanted]
+        if parts:
+            kept.append((key, b";".join(parts).strip(b" \t")))
+    return kept

@@ -1,0 +1,158 @@
+"""The ASGI application: the calls behind their paths, the edge around them, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from keyturn.errors import KeyturnError
+from keyturn.http.origin import SAFE_METHODS, OriginPolicy
+from keyturn.server.api import Api
+from keyturn.server.calls import Call, Incoming, Reply, read_body
+
+_log = logging.getLogger("keyturn.errors")
+
+FOLLOW_SECONDS = 1.0
+"""How often ends that another process decided are learned."""
+
+PURGE_SECONDS = 3600.0
+PURGE_ROWS = 1000
+"""How often, and how many at a time, sessions are deleted that would have expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """All calls at one path; Starlette finds the path, this finds the method."""
+
+    calls: Mapping[str, Call]
+    origins: OriginPolicy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = self._find(scope["method"])
+        scope["keyturn.route"] = call.path
+        self.origins.check(scope["method"], scope["headers"])
+        request = Request(scope, receive)
+        incoming = Incoming(
+            method=scope["method"],
+            headers=scope["headers"],
+            client=scope["keyturn.client"],
+            received_at=scope["keyturn.received_at"],
+            is_gone=request.is_disconnected,
+            path=scope["path_params"],
+            body=await read_body(request, call.body) if call.body is not None else None,
+        )
+        await _response(await call.run(incoming))(scope, receive, send)
+
+    def _find(self, method: str) -> Call:
+        call = self.calls.get("GET" if method == "HEAD" else method)
+        if call is None:
+            allowed = sorted({*self.calls, *(("HEAD",) if "GET" in self.calls else ())})
+            raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
+        return call
+
+
+def _response(reply: Reply) -> Response:
+    content = reply.content.model_dump_json(exclude_unset=True) if reply.content is not None else None
+    media_type = "application/json" if reply.content is not None else None
+    response = Response(content, reply.status, dict(reply.headers), media_type)
+    if reply.private:
+        response.headers["cache-control"] = "no-store"
+    for cookie in reply.cookies:
+        response.headers.append("set-cookie", cookie)
+    return response
+
+
+def json_page(document: Mapping[str, Any]) -> ASGIApp:
+    """An endpoint that answers one JSON document."""
+    body = json.dumps(document)
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(body, media_type="application/json")(scope, receive, send)
+
+    return endpoint
+
+
+def router(
+    calls: Sequence[Call],
+    origins: OriginPolicy,
+    pages: Sequence[tuple[str, ASGIApp]],
+    lifespan: Callable[[Any], contextlib.AbstractAsyncContextManager[None]],
+) -> Router:
+    """Calls and pages behind their paths.
+
+    Args:
+        calls: in any order; those at one path become one route.
+        origins: what every unsafe request is checked against.
+        pages: (path, endpoint) of what is only read.
+        lifespan: what runs as long as the application does.
+    """
+    by_path: dict[str, dict[str, Call]] = {}
+    for call in calls:
+        by_path.setdefault(call.path, {})[call.method] = call
+    routes = [Route(path, Endpoint(found, origins), include_in_schema=False) for path, found in by_path.items()]
+    routes += [Route(path, _readable(path, page)) for path, page in pages]
+    return Router(routes, redirect_slashes=False, lifespan=lifespan)
+
+
+def _readable(path: str, page: ASGIApp) -> ASGIApp:
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in SAFE_METHODS - {"OPTIONS", "TRACE"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        scope["keyturn.route"] = path
+        await page(scope, receive, send)
+
+    return endpoint
+
+
+def lifespan_of(api: Api) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
+    """What runs beside the calls: following ends that other processes decided, and the purge."""
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        context = api.context
+        tasks = [
+            asyncio.create_task(
+                _repeat(FOLLOW_SECONDS, lambda: api.storing.run(lambda: context.revocations.follow(context.database)))
+            ),
+            asyncio.create_task(_repeat(PURGE_SECONDS, lambda: _purge(api))),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            api.refreshes.close()
+            context.database.close()
+
+    return lifespan
+
+
+async def _purge(api: Api) -> None:
+    database = api.context.database
+    while await api.storing.run(lambda: database.transact(lambda tx: tx.sessions.purge(PURGE_ROWS))) == PURGE_ROWS:
+        pass
+
+
+async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do something now and then, whatever becomes of it: a database that is away comes back."""
+    while True:
+        try:
+            await work()
+        except KeyturnError as error:
+            _log.warning("background", extra={"facts": {"code": error.code}})
+        except Exception:
+            _log.exception("background")
+        await asyncio.sleep(seconds)

@@ -1,0 +1,141 @@
+"""A call of the API: what it takes, what it gives, and the one way in which every request to it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from keyturn.core.model import Micros
+from keyturn.core.strict_json import NotStrictJson, parse
+from keyturn.errors import KeyturnError
+from keyturn.http.forwarded import Client
+from keyturn.http.headers import RawHeaders, all_values, single_value
+from keyturn.http.problems import InvalidRequest, MalformedJson, TooLarge, UnsupportedMediaType
+from keyturn.server.schemas import Answer, Body
+
+MAX_BODY_BYTES = 16 * 1024
+_MAX_JSON_DEPTH = 8
+_MAX_JSON_MEMBERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request that was read, and whose body is as its call wants it.
+
+    Attributes:
+        received_at: on the monotonic clock, in microseconds.
+        is_gone: whether the client has hung up.
+    """
+
+    method: str
+    headers: RawHeaders
+    client: Client
+    received_at: Micros
+    is_gone: Callable[[], Awaitable[bool]]
+    path: Mapping[str, str] = field(default_factory=dict)
+    body: Body | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        content: the JSON; members that were not set are left out.
+        cookies: Set-Cookie values.
+        private: whether nothing between here and the client may keep it.
+    """
+
+    status: int = 200
+    content: BaseModel | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Sequence[str] = ()
+    private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call.
+
+    Attributes:
+        path: with parameters in braces, as OpenAPI writes them.
+        run: the handler; it knows for itself which thread it belongs in.
+        body: what the request's body must be; none: there is none.
+        answer: what a success holds; none: nothing.
+        status: of a success.
+        errors: what else it may answer, apart from what every call may.
+        security: which credentials it takes.
+    """
+
+    method: str
+    path: str
+    summary: str
+    run: Callable[[Incoming], Awaitable[Reply]]
+    body: type[Body] | None = None
+    answer: type[Answer] | None = None
+    status: int = 200
+    errors: Sequence[type[KeyturnError]] = ()
+    security: Sequence[str] = ()
+
+
+async def read_body(request: Request, model: type[Body]) -> Body:
+    """The body of a request, checked.
+
+    Args:
+        request: whose body was not read yet.
+        model: what it must be. An empty body is an empty object, and needs no Content-Type.
+
+    Raises:
+        TooLarge, UnsupportedMediaType, MalformedJson, InvalidRequest
+    """
+    headers = request.scope["headers"]
+    if all_values(headers, b"content-encoding"):
+        raise UnsupportedMediaType
+    data = await _read_limited(request)
+    if not data:
+        return _validated(model, {})
+    if not _is_json(single_value(headers, b"content-type")):
+        raise UnsupportedMediaType
+    try:
+        parsed = parse(data, max_depth=_MAX_JSON_DEPTH, max_members=_MAX_JSON_MEMBERS)
+    except NotStrictJson:
+        raise MalformedJson from None
+    return _validated(model, parsed)
+
+
+async def _read_limited(request: Request) -> bytes:
+    declared = single_value(request.scope["headers"], b"content-length")
+    if declared is not None and (not declared.isdigit() or int(declared[:20]) > MAX_BODY_BYTES):
+        raise TooLarge
+    chunks, size = [], 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise TooLarge
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise MalformedJson from None
+    return b"".join(chunks)
+
+
+def _is_json(content_type: str | None) -> bool:
+    media_type, _, parameters = (content_type or "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    return media_type.strip().lower() == "application/json" and charset in {"", "charset=utf-8"}
+
+
+def _validated(model: type[Body], parsed: object) -> Body:
+    try:
+        return model.model_validate(parsed)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest([_field_problem(problem["loc"], problem["msg"]) for problem in problems]) from None
+
+
+def _field_problem(location: tuple[int | str, ...], message: str) -> tuple[str, str]:
+    # A name that nobody asked for is the client's own text: shortened, it may still say what was misspelt.
+    return ".".join(str(part)[:64] for part in location) or "body", message.removeprefix("Value error, ")

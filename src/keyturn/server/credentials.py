@@ -1,0 +1,87 @@
+"""The credentials of a request: where they may stand, and what they must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keyturn.core.model import AccessClaims, RefreshToken
+from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, RefreshTokenInvalid, TokenError
+from keyturn.http.cookies import CookieNames, read_cookie
+from keyturn.http.headers import RawHeaders, all_values
+from keyturn.service.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Reads tokens from requests.
+
+    Attributes:
+        cookies: the names of our cookies.
+        tokens: reads refresh tokens.
+        verify: verifies an access token.
+        verify_lately: the same for one that may have expired a day ago; enough to sign out.
+    """
+
+    cookies: CookieNames
+    tokens: Tokens
+    verify: Callable[[str], AccessClaims]
+    verify_lately: Callable[[str], AccessClaims]
+
+    def claims(self, headers: RawHeaders) -> AccessClaims:
+        """Who asks.
+
+        Raises:
+            AccessTokenMissing, AccessTokenInvalid, DuplicateCookie
+        """
+        return self.verify(self._access_token(headers)[0])
+
+    def claims_and_source(self, headers: RawHeaders) -> tuple[AccessClaims, bool]:
+        """Who asks, and whether only a cookie says so (which a browser sends by itself)."""
+        token, by_cookie = self._access_token(headers)
+        return self.verify(token), by_cookie
+
+    def claims_to_sign_out(self, headers: RawHeaders) -> AccessClaims | None:
+        """Whom an access token names, if one does; it may have expired lately."""
+        try:
+            return self.verify_lately(self._access_token(headers)[0])
+        except TokenError:
+            return None
+
+    def refresh_cookie(self, headers: RawHeaders) -> str | None:
+        """The value of the refresh cookie.
+
+        Raises:
+            DuplicateCookie
+        """
+        return read_cookie(headers, self.cookies.refresh)
+
+    def presented_session(self, headers: RawHeaders) -> RefreshToken | None:
+        """What the refresh cookie says, if it is an authentic token."""
+        return self.parse(self.refresh_cookie(headers))
+
+    def parse(self, raw: str | None) -> RefreshToken | None:
+        """What a refresh token says, if it is authentic."""
+        try:
+            return self.tokens.parse_refresh(raw) if raw else None
+        except RefreshTokenInvalid:
+            return None
+
+    def _access_token(self, headers: RawHeaders) -> tuple[str, bool]:
+        """The access token and whether only the cookie carries it. Two tokens that differ are none."""
+        bearer = _bearer(headers)
+        cookie = read_cookie(headers, self.cookies.access)
+        token = bearer if bearer is not None else cookie
+        if token is None:
+            raise AccessTokenMissing
+        if cookie is not None and cookie != token:
+            raise AccessTokenInvalid
+        return token, bearer is None
+
+
+def _bearer(headers: RawHeaders) -> str | None:
+    values = all_values(headers, b"authorization")
+    if len(values) > 1:
+        raise AccessTokenInvalid
+    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
+    return token if scheme.lower() == "bearer" else None

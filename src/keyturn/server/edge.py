@@ -1,0 +1,195 @@
+"""The outermost layer: what holds for every request and every answer, whatever the call."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from keyturn.core.model import Micros
+from keyturn.errors import KeyturnError, NotFound
+from keyturn.http.forwarded import Client, HttpsRequired, Network, client_of
+from keyturn.http.headers import RawHeaders, single_value
+from keyturn.http.origin import OriginPolicy, is_loopback_host
+from keyturn.http.problems import (
+    MEDIA_TYPE,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    UnknownHost,
+    problem_of,
+)
+from keyturn.http.security import API_POLICY, security_headers
+from keyturn.ports import Clock, Entropy, fresh_id
+
+MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADERS = 64
+
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Answered under any host name and without TLS: whoever probes a machine knows it by its address."""
+
+_access_log = logging.getLogger("keyturn.access")
+_error_log = logging.getLogger("keyturn.errors")
+
+
+class Edge:
+    """Wraps the application: request id, limits, host, TLS, CORS, security headers, problems, the access log.
+
+    Args:
+        app: what to wrap.
+        issuer: the public URL; its host is the only one this server answers for.
+        origins: which origins may read answers.
+        proxies: which peers may end TLS and name the client.
+        clock: for durations.
+        entropy: for request ids.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        issuer: str,
+        origins: OriginPolicy,
+        proxies: Collection[Network],
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._app = app
+        self._host = urlsplit(issuer).netloc
+        self._loopback = is_loopback_host(urlsplit(issuer).hostname or "")
+        self.headers = security_headers(secure=issuer.startswith("https:"))
+        self.origins = origins
+        self._proxies = proxies
+        self.clock = clock
+        self.entropy = entropy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        peer = scope["client"][0] if scope.get("client") else ""
+        client = client_of(peer, scope["headers"], self._proxies)
+        exchange = _Exchange(self, scope, client, self.clock.monotonic(), send)
+        # An application with `app` in its scope raises HTTPException where nothing matches, instead of answering in plain text.
+        scope["app"] = self
+        scope["keyturn.client"] = client
+        scope["keyturn.received_at"] = exchange.received_at
+        try:
+            self._check(scope, client)
+            if scope["method"] == "OPTIONS" and exchange.allowed_origin is not None:
+                await exchange.answer_preflight()
+            else:
+                await self._app(scope, receive, exchange.send)
+        except KeyturnError as error:
+            await exchange.answer_problem(error)
+        except HTTPException as error:
+            await exchange.answer_problem(*_as_keyturn(error))
+        except Exception:
+            _error_log.exception("unexpected", extra={"facts": {"request_id": exchange.request_id}})
+            await exchange.answer_problem(KeyturnError())
+        finally:
+            exchange.log()
+
+    def _check(self, scope: Scope, client: Client) -> None:
+        headers: RawHeaders = scope["headers"]
+        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+            raise HeadersTooLarge
+        if scope["path"] in PROBES:
+            return
+        if not client.trusted:
+            raise HttpsRequired
+        host = (single_value(headers, b"host") or "").lower()
+        if host != self._host and not (self._loopback and _is_loopback_netloc(host)):
+            raise UnknownHost
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, edge: Edge, scope: Scope, client: Client, received_at: Micros, send: Send) -> None:
+        self._edge = edge
+        self._scope = scope
+        self._client = client
+        self._send = send
+        self.received_at = received_at
+        self.request_id = fresh_id(edge.entropy)
+        self._status: int | None = None
+        self._code: str | None = None
+        origin = single_value(scope["headers"], b"origin")
+        self.allowed_origin = origin if origin is not None and edge.origins.is_allowed(origin) else None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            present = {name for name, _ in message["headers"]}
+            extra = [*self._edge.headers, (b"x-request-id", self.request_id.encode()), *self._cors()]
+            if b"content-security-policy" not in present:
+                extra.append((b"content-security-policy", API_POLICY.encode()))
+            message = {**message, "headers": [*message["headers"], *extra]}
+        await self._send(message)
+
+    def _cors(self) -> list[tuple[bytes, bytes]]:
+        if self.allowed_origin is None:
+            return []
+        return [
+            (b"access-control-allow-origin", self.allowed_origin.encode("latin-1")),
+            (b"access-control-allow-credentials", b"true"),
+            (b"access-control-expose-headers", b"Retry-After, X-Request-Id, WWW-Authenticate"),
+        ]
+
+    async def answer_preflight(self) -> None:
+        headers = [
+            (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
+            (b"access-control-allow-headers", b"Authorization, Content-Type"),
+            (b"access-control-max-age", b"600"),
+        ]
+        await self.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def answer_problem(self, error: KeyturnError, more: dict[str, str] | None = None) -> None:
+        if self._status is not None:
+            # The answer has begun: nothing can be said any more, but that it is not whole.
+            raise error
+        problem = problem_of(error, request_id=self.request_id)
+        self._code = str(problem.body["code"])
+        body = json.dumps(problem.body).encode()
+        headers = {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(body)),
+            "cache-control": "no-store",
+            **problem.headers,
+            **(more or {}),
+        }
+        encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": problem.status, "headers": encoded})
+        await self.send({"type": "http.response.body", "body": b"" if self._scope["method"] == "HEAD" else body})
+
+    def log(self) -> None:
+        """One line: never a query, a header or a body, and the path only where it is one of ours."""
+        route = self._scope.get("keyturn.route")
+        facts = {
+            "method": self._scope["method"] if route else None,
+            "path": route,
+            "status": self._status,
+            "code": self._code,
+            "ms": round((self._edge.clock.monotonic() - self.received_at) / 1000, 1),
+            "address": self._client.address,
+            "request_id": self.request_id,
+        }
+        _access_log.info("request", extra={"facts": facts})
+
+
+def _is_loopback_netloc(host: str) -> bool:
+    try:
+        return is_loopback_host(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+
+
+def _as_keyturn(error: HTTPException) -> tuple[KeyturnError, dict[str, str]]:
+    if error.status_code == 405:
+        return MethodNotAllowed(), {"allow": (error.headers or {}).get("Allow", "")}
+    return NotFound(), {}

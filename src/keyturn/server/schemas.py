@@ -1,0 +1,188 @@
+"""The JSON that goes in and out. Unknown members are refused; types are not coerced; inputs are never echoed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from keyturn.core.model import SECOND, EndReason, Micros, Policy, Session, User
+from keyturn.core.passwords import MAX_LENGTH
+
+DeliveryName = Literal["split", "cookie", "body"]
+Password = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
+ShortText = Annotated[str, Field(max_length=320)]
+
+_HOUR = 3600 * SECOND
+
+
+class Body(BaseModel):
+    """The body of a request."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
+
+
+class RegisterBody(Body):
+    email: ShortText
+    password: Password
+    username: ShortText | None = None
+    full_name: ShortText | None = None
+    delivery: DeliveryName = "split"
+
+
+class LoginBody(Body):
+    """`email` and `username` are other names for `login`."""
+
+    login: ShortText | None = None
+    email: ShortText | None = None
+    username: ShortText | None = None
+    password: Password
+    delivery: DeliveryName = "split"
+    remember: bool = True
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Self:
+        if sum(name is not None for name in (self.login, self.email, self.username)) != 1:
+            raise ValueError("Send the e-mail address or the username as login, once.")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.login or self.email or self.username or ""
+
+
+class RefreshBody(Body):
+    refresh_token: Annotated[SecretStr, Field(max_length=4096)] | None = None
+
+
+class LogoutAllBody(Body):
+    keep_this: bool = False
+
+
+class ProfileBody(Body):
+    """A member that is left out stays as it is; null removes it."""
+
+    username: ShortText | None = None
+    full_name: ShortText | None = None
+
+
+class DeleteAccountBody(Body):
+    current_password: Password
+
+
+class PasswordBody(Body):
+    current_password: Password
+    new_password: SecretStr
+
+
+class Answer(BaseModel):
+    """The body of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class UserAnswer(Answer):
+    id: str
+    email: str
+    email_verified: bool
+    username: str | None
+    full_name: str | None
+    roles: list[str]
+    created_at: datetime
+
+
+class SessionAnswer(Answer):
+    """`last_used_at` is to the hour. `refresh_timeout`: seconds after which a client gives up on a refresh."""
+
+    id: str
+    delivery: DeliveryName
+    device: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    refresh_timeout: float
+    current: bool
+
+
+class SignedInAnswer(Answer):
+    """The access token and its type are in the cookie instead with delivery `cookie`; the refresh token is here with `body`."""
+
+    access_token: str | None = Field(default=None, repr=False)
+    token_type: Literal["Bearer"] | None = None
+    expires_in: int
+    refresh_token: str | None = Field(default=None, repr=False)
+    refresh_expires_in: int | None = None
+    user: UserAnswer
+    session: SessionAnswer
+
+
+class SessionsAnswer(Answer):
+    sessions: list[SessionAnswer]
+
+
+class HealthAnswer(Answer):
+    status: Literal["ok"]
+
+
+class KeySetAnswer(Answer):
+    """A JWK Set (RFC 7517)."""
+
+    keys: list[dict[str, str]]
+
+
+class FieldProblem(Answer):
+    field: str
+    message: str
+
+
+class ProblemAnswer(Answer):
+    """RFC 9457 problem details. `reason` comes with `session_ended`, `errors` with `invalid_request`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    reason: Literal[tuple(reason.value for reason in EndReason)] | None = None  # type: ignore[valid-type]
+    errors: list[FieldProblem] | None = None
+    request_id: str | None = None
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The text behind a secret, if there is one."""
+    return secret.get_secret_value() if secret is not None else None
+
+
+def _time(value: Micros) -> datetime:
+    return datetime.fromtimestamp(value // SECOND, UTC)
+
+
+def user_answer(user: User) -> UserAnswer:
+    return UserAnswer(
+        id=user.id,
+        email=user.email,
+        email_verified=user.email_verified,
+        username=user.username,
+        full_name=user.full_name,
+        roles=list(user.roles),
+        created_at=_time(user.created_at),
+    )
+
+
+def session_answer(session: Session, policy: Policy, *, current: bool) -> SessionAnswer:
+    return SessionAnswer(
+        id=session.id,
+        delivery=session.delivery.value,
+        device=session.device.label,
+        address=session.device.address,
+        created_at=_time(session.created_at),
+        # To the hour: an answer shows no time of the row that would tell a thief what the owner does.
+        last_used_at=_time(session.child_at // _HOUR * _HOUR),
+        expires_at=_time(session.expires_at),
+        refresh_timeout=policy.refresh_timeout / SECOND,
+        current=current,
+    )

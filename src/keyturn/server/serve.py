@@ -1,0 +1,71 @@
+"""Running a server in this process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from keyturn.core.model import SECOND
+from keyturn.errors import SettingsError
+from keyturn.server import logs
+from keyturn.server.protocol import BoundedHttpProtocol
+from keyturn.server.settings import Settings
+from keyturn.server.wiring import application, open_context
+
+_BACKLOG = 1024
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what was begun, so that no committed rotation loses its answer.
+
+    Args:
+        settings: all of them.
+        announce: told the public URL once requests are answered.
+
+    Raises:
+        SettingsError: the address is taken, or something the server needs is not as it must be.
+    """
+    with _bound(settings.host, settings.port) as listener:
+        issuer = settings.issuer_for(listener.getsockname()[1])
+        context = open_context(settings, issuer)
+        logs.configure(settings.log_format, settings.log_level)
+        config = uvicorn.Config(
+            application(settings, context),
+            http=BoundedHttpProtocol,
+            ws="none",
+            lifespan="on",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=settings.shutdown_timeout // SECOND,
+        )
+        _Server(config, lambda: announce(issuer)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A listening socket; bound first, because the public URL may depend on the port that was free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"Cannot listen on {host} port {port}: {error.strerror}. Choose another --host or --port."
+        ) from None
+    return listener

@@ -1,0 +1,165 @@
+"""The composition root: which parts a running server is made of."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from keyturn.core.gate import ACCESS_TYPES, TokenRefused, check_access_claims, check_time, open_token
+from keyturn.core.model import SECOND, AccessClaims
+from keyturn.errors import AccessTokenInvalid
+from keyturn.hashing import Argon2Hasher
+from keyturn.http.cookies import CookieNames
+from keyturn.http.origin import OriginPolicy
+from keyturn.ports import Clock, Entropy, PasswordHasher
+from keyturn.server.api import Api
+from keyturn.server.app import json_page, lifespan_of, router
+from keyturn.server.batching import Batcher
+from keyturn.server.credentials import Credentials
+from keyturn.server.docs_page import docs_page
+from keyturn.server.edge import Edge
+from keyturn.server.lanes import Lane
+from keyturn.server.openapi import describe
+from keyturn.server.routes import account_calls, service_calls
+from keyturn.server.schemas import revealed
+from keyturn.server.settings import Settings
+from keyturn.service.context import Context
+from keyturn.service.refresh import refresh_many
+from keyturn.service.revocations import Revocations
+from keyturn.service.tokens import Tokens
+from keyturn.stores.keys import ensure_private_directory, load_or_create
+from keyturn.stores.sql import open_database
+from keyturn.system import SystemClock, SystemEntropy
+from keyturn.verifier import Verifier
+
+_STORE_THREADS = 4
+_STORE_QUEUE = 1000
+_SIGN_OUT_GRACE_SECONDS = 86_400
+
+
+def database_url(settings: Settings) -> str:
+    """Where sessions and users are kept: the configured database, or a file in the data directory."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return f"sqlite:///{Path(settings.data_dir).absolute() / 'keyturn.db'}"
+
+
+def open_context(
+    settings: Settings,
+    issuer: str,
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+    hasher: PasswordHasher | None = None,
+) -> Context:
+    """Open the data directory, the keys and the database; each is made if it is not there yet.
+
+    Args:
+        settings: all of them.
+        issuer: the public URL.
+        clock: where time comes from; the machine's by default.
+        entropy: where randomness comes from; likewise.
+        hasher: how passwords are hashed; as the settings say by default.
+
+    Raises:
+        SettingsError: something there is not ours, not private, or not of this version.
+    """
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    ensure_private_directory(settings.data_dir)
+    keys = load_or_create(
+        settings.data_dir,
+        now=clock.now(),
+        access_algorithm=settings.access_algorithm,
+        access_secret=revealed(settings.access_secret),
+        refresh_secret=revealed(settings.refresh_secret),
+    )
+    policy = settings.policy
+    return Context(
+        database=open_database(database_url(settings), clock=clock),
+        hasher=hasher
+        or Argon2Hasher(
+            entropy,
+            memory_kib=settings.hash_memory_kib,
+            time_cost=settings.hash_time_cost,
+            concurrency=settings.hash_concurrency,
+        ),
+        clock=clock,
+        entropy=entropy,
+        policy=policy,
+        tokens=Tokens(
+            issuer=issuer,
+            audience=settings.audience or issuer,
+            policy=policy,
+            access_keys=keys.access,
+            refresh_keys=keys.refresh,
+            personal_claims=settings.access_claims,
+        ),
+        revocations=Revocations(policy),
+        registration_open=settings.registration == "open",
+        password_min_length=settings.password_min_length,
+    )
+
+
+def application(settings: Settings, context: Context) -> ASGIApp:
+    """The ASGI application of a server.
+
+    Args:
+        settings: all of them.
+        context: what `open_context` opened; closed when the application's lifespan ends.
+    """
+    issuer = context.tokens.issuer
+    cookies = CookieNames(secure=issuer.startswith("https:"))
+    origins = OriginPolicy(issuer, settings.allowed_origins)
+    api = Api(
+        context=context,
+        credentials=_credentials(context, cookies),
+        origins=origins,
+        refreshes=Batcher(partial(refresh_many, context), queue=settings.refresh_queue),
+        hashing=Lane(settings.hash_concurrency, settings.hash_queue),
+        storing=Lane(_STORE_THREADS, _STORE_QUEUE),
+    )
+    calls = [*account_calls(api, settings.base_path), *service_calls(api)]
+    description = describe(calls, issuer=issuer, version=version("keyturn"), cookies=cookies)
+    shown = settings.developer_pages
+    if shown is None:
+        shown = settings.development_for(issuer)
+    pages = [("/openapi.json", json_page(description)), ("/docs", docs_page(description))] if shown else []
+    return Edge(
+        router(calls, origins, pages, lifespan_of(api)),
+        issuer=issuer,
+        origins=origins,
+        proxies=settings.trusted_proxies,
+        clock=context.clock,
+        entropy=context.entropy,
+    )
+
+
+def _credentials(context: Context, cookies: CookieNames) -> Credentials:
+    tokens = context.tokens
+    # The server that issued a token allows no leeway on its expiry.
+    verifier = Verifier(
+        issuer=tokens.issuer,
+        audience=tokens.audience,
+        keys=tokens.access_keys.verifying.values(),
+        leeway=0,
+        max_lifetime=max(1, context.policy.access_lifetime // SECOND),
+        clock=context.clock,
+        revoked=context.revocations,
+    )
+    return Credentials(cookies, tokens, verifier.verify, partial(_verify_lately, context))
+
+
+def _verify_lately(context: Context, token: str) -> AccessClaims:
+    """Verify an access token that may have expired a day ago, or be of a session that has ended: to sign out with."""
+    tokens = context.tokens
+    try:
+        payload = open_token(token, types=ACCESS_TYPES, keys=tokens.access_keys.verifying)
+        lifetime = max(1, context.policy.access_lifetime // SECOND)
+        claims = check_access_claims(payload, issuer=tokens.issuer, audience=tokens.audience, max_lifetime=lifetime)
+        check_time(claims, context.clock.now() // SECOND, _SIGN_OUT_GRACE_SECONDS)
+    except TokenRefused as refused:
+        raise AccessTokenInvalid from refused
+    return claims

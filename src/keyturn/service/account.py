@@ -1,0 +1,139 @@
+"""One's own account: seeing it, changing it, closing it; and what an administrator does to somebody's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from keyturn.core.identity import clean_full_name, clean_username
+from keyturn.core.model import AccessClaims, Account, EndReason, Micros, Session, User
+from keyturn.core.passwords import check_new_password
+from keyturn.errors import AccessTokenInvalid, CurrentPasswordWrong, NotFound
+from keyturn.ports import Transaction
+from keyturn.service.context import Context, Grant, SignInOptions, current_session, grant, open_session
+from keyturn.service.events import announce_ends, record
+
+
+def who_am_i(context: Context, claims: AccessClaims) -> tuple[Session, User]:
+    """The session that asks, and its user.
+
+    Raises:
+        AccessTokenInvalid: the session is over.
+    """
+    return context.database.read(lambda tx: current_session(tx, claims))
+
+
+def update_profile(context: Context, claims: AccessClaims, changes: Mapping[str, str | None]) -> User:
+    """Change one's username or full name; none removes it.
+
+    Args:
+        changes: `username` and `full_name`, either or both.
+
+    Raises:
+        AccessTokenInvalid, InvalidInput, UsernameTaken
+    """
+    clean = {"username": clean_username, "full_name": clean_full_name}
+    cleaned: dict[str, Any] = {name: None if value is None else clean[name](value) for name, value in changes.items()}
+
+    def work(tx: Transaction) -> User:
+        tx.users.lock(claims.subject)
+        _, user = current_session(tx, claims)
+        changed = replace(user, **cleaned)
+        tx.users.update(changed)
+        return changed
+
+    user = context.database.transact(work)
+    record("user_updated", user=user.id, session=claims.session_id)
+    return user
+
+
+def change_password(
+    context: Context, claims: AccessClaims, current_password: str, new_password: str, options: SignInOptions
+) -> Grant:
+    """Change one's password: every session ends, the one that asks included (a thief would share it), and a new one opens.
+
+    Args:
+        options: the device that asks; delivery and remember are those of the session that asks.
+
+    Raises:
+        AccessTokenInvalid, CurrentPasswordWrong, InvalidInput, Overloaded
+    """
+    check_new_password(new_password, min_length=context.password_min_length, field="new_password")
+    account = _confirm_password(context, claims, current_password)
+    new_hash = context.hasher.hash(new_password)
+
+    def work(tx: Transaction) -> tuple[Micros, Session, User, list[str]]:
+        session, user = _lock_confirmed(tx, claims, account)
+        tx.users.set_password_hash(user.id, new_hash)
+        ended = tx.sessions.end_of_user(user.id, EndReason.PASSWORD_CHANGED)
+        same_way = replace(options, delivery=session.delivery, remember=session.remember)
+        return tx.now, open_session(context, tx, user, same_way), user, ended
+
+    now, session, user, ended = context.database.transact(work)
+    announce_ends(context, now, ended, EndReason.PASSWORD_CHANGED)
+    record("authn_password_change", user=user.id, session=session.id, address=options.device.address)
+    return grant(context, session, user, now)
+
+
+def delete_account(context: Context, claims: AccessClaims, current_password: str) -> None:
+    """Close one's own account: every session ends, the user is deleted, and no session remembers a device of theirs.
+
+    Raises:
+        AccessTokenInvalid, CurrentPasswordWrong, Overloaded
+    """
+    account = _confirm_password(context, claims, current_password)
+
+    def work(tx: Transaction) -> tuple[Micros, list[str]]:
+        _, user = _lock_confirmed(tx, claims, account)
+        ended = tx.sessions.end_of_user(user.id, EndReason.ACCOUNT_DELETED)
+        tx.sessions.forget_devices(user.id)
+        tx.users.delete(user.id)
+        return tx.now, ended
+
+    now, ended = context.database.transact(work)
+    announce_ends(context, now, ended, EndReason.ACCOUNT_DELETED)
+    record("user_deleted", user=claims.subject)
+
+
+def set_disabled(context: Context, user_id: str, *, disabled: bool) -> None:
+    """Disable a user, which ends every session of theirs, or enable one again, which revives none.
+
+    Raises:
+        NotFound
+    """
+
+    def work(tx: Transaction) -> tuple[Micros, list[str]]:
+        account = tx.users.lock(user_id)
+        if account is None:
+            raise NotFound
+        tx.users.update(replace(account.user, disabled=disabled))
+        return tx.now, tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DISABLED) if disabled else []
+
+    now, ended = context.database.transact(work)
+    announce_ends(context, now, ended, EndReason.ACCOUNT_DISABLED)
+    record("user_disabled" if disabled else "user_enabled", user=user_id)
+
+
+def _confirm_password(context: Context, claims: AccessClaims, password: str) -> Account:
+    """Check the current password of whoever asks, outside any transaction: it is slow."""
+
+    def work(tx: Transaction) -> Account | None:
+        _, user = current_session(tx, claims)
+        return tx.users.find(user.email)
+
+    account = context.database.read(work)
+    stored = account.password_hash if account is not None else None
+    if not context.hasher.verify(stored, password) or account is None:
+        record("authn_reauthentication_fail", level=logging.WARNING, user=claims.subject, session=claims.session_id)
+        raise CurrentPasswordWrong
+    return account
+
+
+def _lock_confirmed(tx: Transaction, claims: AccessClaims, confirmed: Account) -> tuple[Session, User]:
+    """Lock the account, and find the session alive and the password as it was when it was confirmed."""
+    locked = tx.users.lock(confirmed.user.id)
+    if locked is None or locked.password_hash != confirmed.password_hash:
+        raise AccessTokenInvalid
+    return current_session(tx, claims)

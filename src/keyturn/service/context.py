@@ -1,0 +1,125 @@
+"""What every flow works with, and what most of them give."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from keyturn.core.model import (
+    AccessClaims,
+    Delivery,
+    Device,
+    Policy,
+    RefreshToken,
+    Session,
+    User,
+)
+from keyturn.core.rotation import child_of, end_of, opened
+from keyturn.errors import AccessTokenInvalid
+from keyturn.ports import Clock, Database, Entropy, PasswordHasher, Transaction, fresh_id
+from keyturn.service.revocations import Revocations
+from keyturn.service.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of a running Keyturn that the flows share.
+
+    Attributes:
+        registration_open: whether people may make accounts for themselves.
+        password_min_length: characters.
+    """
+
+    database: Database
+    hasher: PasswordHasher
+    clock: Clock
+    entropy: Entropy
+    policy: Policy
+    tokens: Tokens
+    revocations: Revocations
+    registration_open: bool = True
+    password_min_length: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A session with the tokens that its client is to have now.
+
+    Attributes:
+        expires_in: seconds until the access token expires.
+        now: the store's time of the grant, in microseconds.
+    """
+
+    session: Session
+    user: User
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignInOptions:
+    """What the client chooses and is at sign-in.
+
+    Attributes:
+        replaces: an authentic refresh token that came with the sign-in; its session ends.
+    """
+
+    delivery: Delivery = Delivery.SPLIT
+    remember: bool = True
+    device: Device = field(default_factory=Device)
+    replaces: RefreshToken | None = None
+
+
+def open_session(context: Context, tx: Transaction, user: User, options: SignInOptions) -> Session:
+    """Insert a new session of the user; the caller has locked the user."""
+    entropy = context.entropy
+    session = opened(
+        user=user,
+        ids=(fresh_id(entropy), fresh_id(entropy), fresh_id(entropy), fresh_id(entropy)),
+        now=tx.now,
+        policy=context.policy,
+        delivery=options.delivery,
+        remember=options.remember,
+        device=options.device,
+    )
+    tx.sessions.insert(session)
+    return session
+
+
+def grant(
+    context: Context,
+    session: Session,
+    user: User,
+    now: int,
+    *,
+    presented: str | None = None,
+    token: RefreshToken | None = None,
+) -> Grant:
+    """The tokens for a session.
+
+    Args:
+        presented: the very refresh token that the client keeps, if it keeps the one it presented.
+        token: the refresh token to mint otherwise; the session's child by default.
+    """
+    access, expires_in = context.tokens.mint_access(session, user, now, fresh_id(context.entropy))
+    refresh = presented or context.tokens.mint_refresh(token or child_of(session), session)
+    return Grant(session, user, access, refresh, expires_in, now)
+
+
+def same_seed(token: RefreshToken, session: Session) -> bool:
+    """Whether the token was minted for this row; in constant time."""
+    return hmac.compare_digest(token.seed, session.seed)
+
+
+def current_session(tx: Transaction, claims: AccessClaims) -> tuple[Session, User]:
+    """The live session that an access token belongs to, and its user.
+
+    Raises:
+        AccessTokenInvalid: the session is over, or its user is gone or disabled.
+    """
+    session = tx.sessions.load_many([claims.session_id]).get(claims.session_id)
+    if session is None or session.user is None or end_of(session, tx.now) is not None:
+        raise AccessTokenInvalid
+    return session, session.user

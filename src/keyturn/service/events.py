@@ -1,0 +1,32 @@
+"""What happened, for the log: one structured event an action, in OWASP's logging vocabulary. Never a token or a password."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from keyturn.core.model import EndReason, Micros
+
+if TYPE_CHECKING:
+    from keyturn.service.context import Context
+
+_log = logging.getLogger("keyturn.events")
+
+
+def record(event: str, *, level: int = logging.INFO, **facts: object) -> None:
+    """Log an event.
+
+    Args:
+        event: its name, such as `authn_login_success`.
+        level: of `logging`.
+        facts: ids, addresses, reasons; nothing secret.
+    """
+    _log.log(level, event, extra={"facts": facts})
+
+
+def announce_ends(context: Context, now: Micros, session_ids: Collection[str], reason: EndReason) -> None:
+    """Make the access tokens of sessions that have ended worthless, and log the ends. After the commit, never before."""
+    context.revocations.add(session_ids, now)
+    for session_id in session_ids:
+        record("session_ended", session=session_id, reason=reason)

@@ -1,0 +1,94 @@
+"""Making accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keyturn.core.gate import ROLE
+from keyturn.core.identity import clean_email, clean_full_name, clean_username
+from keyturn.core.model import Account, EndReason, Micros, Session, User
+from keyturn.core.passwords import check_new_password
+from keyturn.errors import EmailTaken, InvalidInput, RegistrationClosed, UsernameTaken
+from keyturn.ports import Transaction, fresh_id
+from keyturn.service.context import Context, Grant, SignInOptions, grant, open_session
+from keyturn.service.ending import end_replaced
+from keyturn.service.events import announce_ends, record
+
+MAX_ROLES = 16
+"""They all have to fit into an access token."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """What an account is made of, as typed."""
+
+    email: str
+    password: str = field(repr=False)
+    username: str | None = None
+    full_name: str | None = None
+    roles: tuple[str, ...] = ()
+
+
+def register(context: Context, new: NewUser, options: SignInOptions) -> Grant:
+    """Make an account for oneself and sign in to it.
+
+    Raises:
+        RegistrationClosed, InvalidInput, EmailTaken, UsernameTaken, Overloaded, StoreUnavailable
+    """
+    if not context.registration_open:
+        raise RegistrationClosed
+    account = _prepare(context, new)
+
+    def work(tx: Transaction) -> tuple[Micros, Session, list[str]]:
+        tx.users.insert(account)
+        replaced = end_replaced(tx, options.replaces)
+        return tx.now, open_session(context, tx, account.user, options), replaced
+
+    now, session, replaced = context.database.transact(work)
+    announce_ends(context, now, replaced, EndReason.REPLACED)
+    record("user_created", user=account.user.id, session=session.id, address=options.device.address)
+    return grant(context, session, account.user, now)
+
+
+def create_user(context: Context, new: NewUser) -> User:
+    """Make an account for somebody else, as an administrator does.
+
+    Raises:
+        InvalidInput, EmailTaken, UsernameTaken, StoreUnavailable
+    """
+    if len(new.roles) > MAX_ROLES or not all(ROLE.fullmatch(role) for role in new.roles):
+        raise InvalidInput(
+            "role", "A role is 1 to 64 printable ASCII characters, without space or comma; 16 roles at most."
+        )
+    account = _prepare(context, new)
+    context.database.transact(lambda tx: tx.users.insert(account))
+    record("user_created", user=account.user.id)
+    return account.user
+
+
+def _prepare(context: Context, new: NewUser) -> Account:
+    """Check every field, and that the names are free, before anything slow is done; the store checks the names again."""
+    email = clean_email(new.email)
+    username = clean_username(new.username) if new.username is not None else None
+    full_name = clean_full_name(new.full_name) if new.full_name is not None else None
+    check_new_password(new.password, min_length=context.password_min_length)
+    _check_free(context, email, username)
+    user = User(
+        id=fresh_id(context.entropy),
+        email=email,
+        created_at=context.clock.now(),
+        username=username,
+        full_name=full_name,
+        roles=new.roles,
+    )
+    return Account(user, context.hasher.hash(new.password))
+
+
+def _check_free(context: Context, email: str, username: str | None) -> None:
+    def work(tx: Transaction) -> None:
+        if tx.users.find(email) is not None:
+            raise EmailTaken
+        if username is not None and tx.users.find(username) is not None:
+            raise UsernameTaken
+
+    context.database.read(work)

@@ -1,0 +1,60 @@
+"""Signing in with a password."""
+
+from __future__ import annotations
+
+import logging
+
+from keyturn.core.model import Account, EndReason, Micros, Session, User
+from keyturn.errors import InvalidCredentials
+from keyturn.ports import Transaction
+from keyturn.service.context import Context, Grant, SignInOptions, grant, open_session
+from keyturn.service.ending import end_replaced
+from keyturn.service.events import announce_ends, record
+
+
+def sign_in(context: Context, login: str, password: str, options: SignInOptions) -> Grant:
+    """Check a password and open a session.
+
+    An unknown user, a disabled one and one without a password cost the same work as a wrong password, and get the same answer.
+
+    Args:
+        login: an e-mail address or a username.
+        password: as typed.
+        options: what the client chooses and is.
+
+    Returns:
+        The new session with its tokens; the session whose refresh token came along has ended.
+
+    Raises:
+        InvalidCredentials, Overloaded, StoreUnavailable
+    """
+    account = context.database.read(lambda tx: tx.users.find(login))
+    usable = account if account is not None and not account.user.disabled else None
+    stored = usable.password_hash if usable is not None else None
+    if not context.hasher.verify(stored, password) or usable is None:
+        record(
+            "authn_login_fail", level=logging.WARNING, user=account and account.user.id, address=options.device.address
+        )
+        raise InvalidCredentials
+    new_hash = _rehashed(context, usable, password)
+
+    def work(tx: Transaction) -> tuple[Micros, Session, User, list[str]]:
+        # Locked, so that no change of the password and no end of all sessions slips between the check and the session.
+        locked = tx.users.lock(usable.user.id)
+        if locked is None or locked.user.disabled or locked.password_hash != usable.password_hash:
+            raise InvalidCredentials
+        if new_hash is not None:
+            tx.users.set_password_hash(locked.user.id, new_hash)
+        replaced = end_replaced(tx, options.replaces)
+        return tx.now, open_session(context, tx, locked.user, options), locked.user, replaced
+
+    now, session, user, replaced = context.database.transact(work)
+    announce_ends(context, now, replaced, EndReason.REPLACED)
+    record("authn_login_success", user=user.id, session=session.id, address=options.device.address)
+    return grant(context, session, user, now)
+
+
+def _rehashed(context: Context, account: Account, password: str) -> str | None:
+    """A new hash, where the stored one was made with other parameters than today's."""
+    stored = account.password_hash
+    return context.hasher.hash(password) if stored is not None and context.hasher.is_outdated(stored) else None
