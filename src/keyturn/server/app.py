@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,10 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from keyturn.errors import KeyturnError
-from keyturn.http.origin import SAFE_METHODS, OriginPolicy
+from keyturn.http.origin import OriginPolicy
+from keyturn.http.security import API_POLICY
 from keyturn.server.api import Api
 from keyturn.server.calls import Call, Incoming, Reply, read_body
 
@@ -74,20 +74,31 @@ def _response(reply: Reply) -> Response:
     return response
 
 
-def json_page(document: Mapping[str, Any]) -> ASGIApp:
-    """An endpoint that answers one JSON document."""
-    body = json.dumps(document)
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Something that is only read, and is the same for everybody.
 
-    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-        await Response(body, media_type="application/json")(scope, receive, send)
+    Attributes:
+        policy: its Content-Security-Policy; the API's by default.
+    """
 
-    return endpoint
+    path: str
+    content: str
+    media_type: str
+    policy: str = API_POLICY
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        scope["keyturn.route"] = self.path
+        headers = {"content-security-policy": self.policy}
+        await Response(self.content, headers=headers, media_type=self.media_type)(scope, receive, send)
 
 
 def router(
     calls: Sequence[Call],
     origins: OriginPolicy,
-    pages: Sequence[tuple[str, ASGIApp]],
+    pages: Sequence[Page],
     lifespan: Callable[[Any], contextlib.AbstractAsyncContextManager[None]],
 ) -> Router:
     """Calls and pages behind their paths.
@@ -95,25 +106,15 @@ def router(
     Args:
         calls: in any order; those at one path become one route.
         origins: what every unsafe request is checked against.
-        pages: (path, endpoint) of what is only read.
+        pages: what is only read.
         lifespan: what runs as long as the application does.
     """
     by_path: dict[str, dict[str, Call]] = {}
     for call in calls:
         by_path.setdefault(call.path, {})[call.method] = call
-    routes = [Route(path, Endpoint(found, origins), include_in_schema=False) for path, found in by_path.items()]
-    routes += [Route(path, _readable(path, page)) for path, page in pages]
+    routes = [Route(path, Endpoint(found, origins)) for path, found in by_path.items()]
+    routes += [Route(page.path, page) for page in pages]
     return Router(routes, redirect_slashes=False, lifespan=lifespan)
-
-
-def _readable(path: str, page: ASGIApp) -> ASGIApp:
-    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in SAFE_METHODS - {"OPTIONS", "TRACE"}:
-            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        scope["keyturn.route"] = path
-        await page(scope, receive, send)
-
-    return endpoint
 
 
 def lifespan_of(api: Api) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:

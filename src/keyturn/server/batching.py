@@ -55,7 +55,7 @@ class Batcher(Generic[Q, A]):
         """
         if len(self._waiting) >= self._queue:
             raise Overloaded
-        waiting = _Waiting[Q, A](item, is_gone, asyncio.get_running_loop().create_future())
+        waiting: _Waiting[Q, A] = _Waiting(item, is_gone, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._running is None:
             self._running = asyncio.create_task(self._drain())

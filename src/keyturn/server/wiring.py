@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +15,10 @@ from keyturn.errors import AccessTokenInvalid
 from keyturn.hashing import Argon2Hasher
 from keyturn.http.cookies import CookieNames
 from keyturn.http.origin import OriginPolicy
+from keyturn.http.security import PAGE_POLICY
 from keyturn.ports import Clock, Entropy, PasswordHasher
 from keyturn.server.api import Api
-from keyturn.server.app import json_page, lifespan_of, router
+from keyturn.server.app import Page, lifespan_of, router
 from keyturn.server.batching import Batcher
 from keyturn.server.credentials import Credentials
 from keyturn.server.docs_page import docs_page
@@ -126,9 +128,12 @@ def application(settings: Settings, context: Context) -> ASGIApp:
     shown = settings.developer_pages
     if shown is None:
         shown = settings.development_for(issuer)
-    pages = [("/openapi.json", json_page(description)), ("/docs", docs_page(description))] if shown else []
+    pages = [
+        Page("/openapi.json", json.dumps(description), "application/json"),
+        Page("/docs", docs_page(description), "text/html", PAGE_POLICY),
+    ]
     return Edge(
-        router(calls, origins, pages, lifespan_of(api)),
+        router(calls, origins, pages if shown else [], lifespan_of(api)),
         issuer=issuer,
         origins=origins,
         proxies=settings.trusted_proxies,

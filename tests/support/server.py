@@ -1,0 +1,138 @@
+"""Servers for the tests, on real sockets: one in a thread, with a clock that is told the time; one as a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+from keyturn.hashing import Argon2Hasher
+from keyturn.server.protocol import BoundedHttpProtocol
+from keyturn.server.serve import _bound
+from keyturn.server.settings import load_settings
+from keyturn.server.wiring import application, open_context
+from keyturn.testing.fakes import FakeClock, SeededEntropy
+
+ROOT = Path(__file__).parents[2]
+
+
+class LiveServer:
+    """The real application behind a real socket, in a thread.
+
+    Args:
+        data_dir: of its own.
+        settings: flags, by field.
+        wrap: what to put around the context, to watch it or to break it.
+    """
+
+    def __init__(self, data_dir: Path, *, clock: FakeClock | None = None, wrap: Any = None, **settings: Any) -> None:
+        self.data_dir = data_dir
+        self.settings = load_settings({"data_dir": data_dir, "port": 0, **settings}, {})
+        self.clock = clock or FakeClock()
+        self.entropy = SeededEntropy(str(data_dir))
+        self._wrap = wrap
+
+    def __enter__(self) -> Self:
+        self._socket = _bound(self.settings.host, self.settings.port)
+        port = self._socket.getsockname()[1]
+        self.issuer = self.settings.issuer_for(port)
+        self.address = (self.settings.host, port)
+        self.url = f"http://{self.settings.host}:{port}"
+        hasher = Argon2Hasher(self.entropy, memory_kib=8, time_cost=1)
+        context = open_context(self.settings, self.issuer, clock=self.clock, entropy=self.entropy, hasher=hasher)
+        self.context = self._wrap(context) if self._wrap else context
+        config = uvicorn.Config(
+            application(self.settings, self.context),
+            http=BoundedHttpProtocol,
+            ws="none",
+            lifespan="on",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            self._thread.join(0.005)
+            assert self._thread.is_alive(), "the server did not start"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the server did not stop"
+
+
+class ServerProcess:
+    """`keyturn serve` as an operator runs it.
+
+    Args:
+        data_dir: of its own.
+        environ: settings.
+        prefix: a command to run it under.
+        port: to listen on; 0: any.
+    """
+
+    def __init__(
+        self, data_dir: Path, environ: Mapping[str, str] = {}, *, prefix: tuple[str, ...] = (), port: int = 0
+    ) -> None:
+        self.data_dir = data_dir
+        command = [*prefix, sys.executable, "-m", "keyturn", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_"))}
+        self.log = data_dir.parent / f"{data_dir.name}.log"
+        self.process = subprocess.Popen(
+            command,
+            env={**inherited, **environ},
+            stdout=subprocess.PIPE,
+            stderr=self.log.open("a"),
+            text=True,
+            cwd=data_dir.parent,
+        )
+        self.greeting = self._read_greeting()
+        found = re.search(r"answers at (\S+)", self.greeting)
+        assert found, f"{self.greeting}\n{self.log.read_text()}"
+        self.issuer = found[1]
+        self.url = self.issuer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def stop(self, timeout: float = 30) -> int:
+        """SIGTERM, as an operator stops it; gives the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        self.process.kill()
+        self.process.wait(10)
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def _read_greeting(self) -> str:
+        assert self.process.stdout
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if line.startswith("To make a user"):
+                break
+        return "".join(lines)
