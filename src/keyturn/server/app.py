@@ -36,12 +36,13 @@ PURGE_ROWS = 1000
 class Endpoint:
     """All calls at one path; Starlette finds the path, this finds the method."""
 
+    path: str
     calls: Mapping[str, Call]
     origins: OriginPolicy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["keyturn.route"] = self.path
         call = self._find(scope["method"])
-        scope["keyturn.route"] = call.path
         self.origins.check(scope["method"], scope["headers"])
         request = Request(scope, receive)
         incoming = Incoming(
@@ -112,7 +113,7 @@ def router(
     by_path: dict[str, dict[str, Call]] = {}
     for call in calls:
         by_path.setdefault(call.path, {})[call.method] = call
-    routes = [Route(path, Endpoint(found, origins)) for path, found in by_path.items()]
+    routes = [Route(path, Endpoint(path, found, origins)) for path, found in by_path.items()]
     routes += [Route(page.path, page) for page in pages]
     return Router(routes, redirect_slashes=False, lifespan=lifespan)
 

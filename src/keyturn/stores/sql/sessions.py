@@ -40,7 +40,8 @@ _SELECT = select(
     sessions.c.device_address,
     *USER_COLUMNS,
 ).select_from(sessions.outerjoin(users, users.c.id == sessions.c.user_id))
-_LOAD = _SELECT.where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+_LOAD = _SELECT.where(sessions.c.id == bindparam("id"))
+_LOAD_MANY = _SELECT.where(sessions.c.id.in_(bindparam("ids", expanding=True)))
 _LIVE = _SELECT.where(
     sessions.c.user_id == bindparam("user_id"),
     sessions.c.ended_at.is_(None),
@@ -114,7 +115,10 @@ class SqlSessions:
         self._now = now
 
     def load_many(self, ids: Collection[str]) -> dict[str, Session]:
-        rows = self._connection.execute(_LOAD, {"ids": list(ids)}).all() if ids else []
+        if len(ids) == 1:  # an idle server's batch, and a list need not be spelled out for it
+            rows = self._connection.execute(_LOAD, {"id": next(iter(ids))}).all()
+        else:
+            rows = self._connection.execute(_LOAD_MANY, {"ids": list(ids)}).all()
         return {row[0]: _session(row) for row in rows}
 
     def swap_many(self, sessions: Sequence[Session]) -> set[str]:
