@@ -7,37 +7,40 @@ pasted into the wrong variable may be a secret. docs/settings.md describes each 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
+from keyturn.core.keyring import check_secrets_differ
+from keyturn.core.keys import check_secret_strength
 from keyturn.core.model import Micros, Policy
 from keyturn.errors import SettingsError
-from keyturn.server.durations import format_duration, parse_duration
-from keyturn.server.origins import is_loopback_host, is_loopback_origin, may_be_same_site, origin_of
-from keyturn.server.sources import Given, Sources, variable
+from keyturn.http.origin import is_loopback_host, is_loopback_origin
+from keyturn.server.durations import format_duration
+from keyturn.server.origins import may_be_same_site, origin_of
+from keyturn.server.settings_fields import (
+    SEPARATED,
+    Audience,
+    BasePath,
+    Host,
+    Issuer,
+    Network,
+    Origin,
+    lasting,
+    whole,
+    written,
+)
+from keyturn.server.settings_sources import Given, Sources, variable
 
 SECRETS = ("access_secret", "refresh_secret", "database_url")
 LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
-# OWASP Password Storage Cheat Sheet: the least memory in KiB that argon2id needs for 1, 2, and 3 or more passes.
 HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
+"""The least memory that argon2id needs for 1, 2, and 3 or more passes (OWASP Password Storage Cheat Sheet)."""
 
 _IN_WORDS = {
     "bool_parsing": "must be true or false",
@@ -49,140 +52,48 @@ _IN_WORDS = {
 }
 
 
-def _whole(low: int, high: int) -> BeforeValidator:
-    def check(value: object) -> int:
-        text = str(value) if type(value) is int else value
-        if isinstance(text, str) and re.fullmatch("[0-9]{1,10}", text) and low <= int(text) <= high:
-            return int(text)
-        raise ValueError(f"must be a whole number from {low} to {high}")
-
-    return BeforeValidator(check)
-
-
-def _between(low: str, high: str) -> BeforeValidator:
-    def check(value: object) -> Micros:
-        duration = parse_duration(value)
-        if parse_duration(low) <= duration <= parse_duration(high):
-            return duration
-        raise ValueError(f"must be from {low} to {high}")
-
-    return BeforeValidator(check)
-
-
-def _written(default: str) -> Any:
-    """A default as an operator would write it; it is checked and converted like any other value."""
-    return Field(default)
-
-
-def _matching(pattern: str, sentence: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if re.fullmatch(pattern, value):
-            return value
-        raise ValueError(sentence)
-
-    return AfterValidator(check)
-
-
-def _items(value: object) -> object:
-    """A list as one string, comma-separated, as the environment has it."""
-    if isinstance(value, str):
-        return tuple(item.strip() for item in value.split(",") if item.strip())
-    return value
-
-
-def _issuer(value: str) -> str:
-    try:
-        issuer = origin_of(value)
-    except ValueError as error:
-        raise ValueError(f"{error}; write scheme, host and port alone, such as https://auth.example.com") from None
-    if issuer.startswith("http:") and not is_loopback_origin(issuer):
-        raise ValueError("must begin with https; http is only for localhost, 127.0.0.0/8 and [::1]")
-    return issuer
-
-
-def _origin(value: str) -> str:
-    try:
-        if value == origin_of(value):
-            return value
-    except ValueError:
-        pass
-    raise ValueError("must be an origin exactly as a browser writes it, such as https://app.example.com")
-
-
-def _host(value: str) -> str:
-    try:
-        return str(ip_address(value))
-    except ValueError:
-        if re.fullmatch("[a-z0-9]([a-z0-9.-]*[a-z0-9])?", value, re.IGNORECASE | re.ASCII):
-            return value.lower()
-    raise ValueError("must be an address or a host name to listen on, such as 127.0.0.1")
-
-
-def _may_ask(origin: str, issuer: str) -> bool:
-    """Whether a page of the origin can be of the issuer's site, so that a browser sends it our cookies."""
-    if is_loopback_origin(issuer):
-        return is_loopback_origin(origin) and origin.partition(":")[0] == issuer.partition(":")[0]
-    return may_be_same_site(origin, issuer)
-
-
-def _network(value: object) -> IPv4Network | IPv6Network:
-    try:
-        if isinstance(value, str | IPv4Network | IPv6Network):
-            return ip_network(value)
-    except ValueError:
-        pass
-    raise ValueError("must be an address or a network, such as 10.0.0.5 or 10.0.0.0/8")
-
-
 class Settings(BaseModel):
-    """All settings, checked. Durations are in microseconds. Fields that a later one is checked against come first.
+    """All settings, checked. Durations are in microseconds; a field that another is checked against comes before it.
 
-    Make one with `load_settings`; the constructor reads nothing from outside.
+    The constructor reads nothing from outside; `load_settings` does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
-    issuer: Annotated[str, AfterValidator(_issuer)] | None = None
-    audience: Annotated[str, _matching("[!-~]{1,255}", "must be up to 255 visible ASCII characters")] | None = None
-    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
-    port: Annotated[int, _whole(0, 65_535)] = 8000
-    base_path: Annotated[
-        str,
-        _matching(
-            "(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", "must be a path without a slash at its end, such as /api/v1/auth"
-        ),
-    ] = "/api/v1/auth"
-    allowed_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_items)] = ()
-    trusted_proxies: Annotated[
-        tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...], BeforeValidator(_items)
-    ] = ()
+    issuer: Issuer | None = None
+    audience: Audience | None = None
+    host: Host = "127.0.0.1"
+    port: Annotated[int, whole(0, 65_535)] = 8000
+    base_path: BasePath = "/api/v1/auth"
+    allowed_origins: Annotated[tuple[Origin, ...], SEPARATED] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], SEPARATED] = ()
     database_url: SecretStr | None = None
     data_dir: Path = Path("./keyturn-data")
 
-    access_ttl: Annotated[Micros, _between("1s", "24h")] = _written("10m")
-    session_ttl: Annotated[Micros, _between("1s", "3650d")] = _written("180d")
-    refresh_ttl: Annotated[Micros, _between("1s", "3650d")] = _written("30d")
-    refresh_window: Annotated[Micros, _between("0s", "10m")] = _written("30s")
-    refresh_queue: Annotated[int, _whole(1, 100_000)] = 1000
+    access_ttl: Annotated[Micros, lasting("1s", "24h")] = written("10m")
+    session_ttl: Annotated[Micros, lasting("1s", "3650d")] = written("180d")
+    refresh_ttl: Annotated[Micros, lasting("1s", "3650d")] = written("30d")
+    refresh_window: Annotated[Micros, lasting("0s", "10m")] = written("30s")
+    refresh_queue: Annotated[int, whole(1, 100_000)] = 1000
 
     access_secret: SecretStr | None = None
     refresh_secret: SecretStr | None = None
     access_algorithm: Literal["ES256", "EdDSA", "RS256", "HS256"] = Field(
         default_factory=lambda checked: "HS256" if checked.get("access_secret") else "ES256"
     )
-    access_claims: Annotated[tuple[Literal["username", "email", "full_name"], ...], BeforeValidator(_items)] = ()
+    access_claims: Annotated[tuple[Literal["username", "email", "full_name"], ...], SEPARATED] = ()
 
     registration: Literal["open", "closed"] = "open"
-    password_min_length: Annotated[int, _whole(8, 64)] = 8
-    hash_memory_kib: Annotated[int, _whole(8, 4_194_304)] = 19_456
-    hash_time_cost: Annotated[int, _whole(1, 100)] = 2
-    hash_concurrency: Annotated[int, _whole(1, 1024)] = Field(default_factory=lambda: os.cpu_count() or 1)
-    hash_queue: Annotated[int, _whole(0, 100_000)] = 64
+    password_min_length: Annotated[int, whole(8, 64)] = 8
+    hash_memory_kib: Annotated[int, whole(8, 4_194_304)] = 19_456
+    hash_time_cost: Annotated[int, whole(1, 100)] = 2
+    hash_concurrency: Annotated[int, whole(1, 1024)] = Field(default_factory=lambda: os.cpu_count() or 1)
+    hash_queue: Annotated[int, whole(0, 100_000)] = 64
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     developer_pages: bool | None = None
-    shutdown_timeout: Annotated[Micros, _between("0s", "1h")] = _written("30s")
+    shutdown_timeout: Annotated[Micros, lasting("0s", "1h")] = written("30s")
 
     @field_validator("allowed_origins")
     @classmethod
@@ -190,7 +101,7 @@ class Settings(BaseModel):
         if "issuer" in info.data:
             issuer = info.data["issuer"] or "http://localhost"
             for origin in origins:
-                if not _may_ask(origin, issuer):
+                if not may_be_same_site(issuer, origin):
                     raise ValueError(f"must hold origins of the issuer's scheme and site only, which {origin} is not")
         return origins
 
@@ -201,7 +112,7 @@ class Settings(BaseModel):
         if refresh_ttl > session_ttl:
             given, most = format_duration(refresh_ttl), format_duration(session_ttl)
             raise ValueError(
-                f"({given}) must not exceed {variable('session_ttl')} ({most}): lower it or raise the other"
+                f"({given}) must not exceed {variable('session_ttl')} ({most}): lower it or raise that one"
             )
         return refresh_ttl
 
@@ -252,7 +163,7 @@ class Settings(BaseModel):
     @staticmethod
     def development_for(issuer: str) -> bool:
         """Whether this issuer means development: plain http, on loopback. Everything else is production."""
-        return issuer.startswith("http://") and is_loopback_origin(issuer)
+        return is_loopback_origin(issuer)
 
 
 def load_settings(
@@ -270,16 +181,16 @@ def load_settings(
     sources = Sources(Settings.model_fields, SECRETS, LISTS)
     given = sources.gather(flags, os.environ if environ is None else environ)
     settings, problems = _validated(given)
-    problems = [*sources.problems, *problems]
+    problems = [*sources.problems, *problems, *_weaknesses(given)]
     if settings is None or problems:
-        # Raised where no validation error is being handled: its context would carry the values.
+        # Raised where no validation error is being handled: as its context it would carry the values.
         raise SettingsError("\n".join(problems))
     return settings
 
 
 def _validated(given: Mapping[str, Given]) -> tuple[Settings | None, list[str]]:
     try:
-        return Settings.model_validate({setting: value.value for setting, value in given.items()}), []
+        return Settings.model_validate({setting: one.value for setting, one in given.items()}), []
     except ValidationError as error:
         return None, [_sentence(details, given) for details in error.errors(include_input=False, include_url=False)]
 
@@ -291,3 +202,23 @@ def _sentence(details: ErrorDetails, given: Mapping[str, Given]) -> str:
     message = _IN_WORDS.get(details["type"]) or details["msg"]
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{place} {message}."
+
+
+def _weaknesses(given: Mapping[str, Given]) -> list[str]:
+    """What is wrong with the secrets that sign."""
+    named = {setting: given[setting] for setting in ("access_secret", "refresh_secret") if setting in given}
+    secrets = {setting: one.value for setting, one in named.items() if isinstance(one.value, str)}
+    weak = [
+        sentence
+        for setting, secret in secrets.items()
+        for sentence in _complaint(check_secret_strength, secret, named[setting].name)
+    ]
+    return weak or _complaint(check_secrets_differ, secrets.get("access_secret"), secrets.get("refresh_secret"))
+
+
+def _complaint(check: Callable[..., None], *args: object) -> list[str]:
+    try:
+        check(*args)
+    except SettingsError as error:
+        return [str(error)]
+    return []
