@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -20,7 +21,7 @@ from keyturn.errors import KeyturnError
 from keyturn.http.origin import OriginPolicy
 from keyturn.http.security import API_POLICY
 from keyturn.server.api import Api
-from keyturn.server.calls import Call, Incoming, Reply, read_body
+from keyturn.server.calls import Call, Incoming, Reply, has_hung_up, read_body
 
 _log = logging.getLogger("keyturn.errors")
 
@@ -50,7 +51,7 @@ class Endpoint:
             headers=scope["headers"],
             client=scope["keyturn.client"],
             received_at=scope["keyturn.received_at"],
-            is_gone=request.is_disconnected,
+            is_gone=partial(has_hung_up, receive),
             path=scope["path_params"],
             body=await read_body(request, call.body) if call.body is not None else None,
         )

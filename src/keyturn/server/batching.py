@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -21,7 +21,7 @@ A = TypeVar("A")
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Q, A]):
     item: Q
-    is_gone: Callable[[], Awaitable[bool]]
+    is_gone: Callable[[], bool]
     answer: asyncio.Future[A]
 
 
@@ -42,7 +42,7 @@ class Batcher(Generic[Q, A]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keyturn-refresh")
         self._running: asyncio.Task[None] | None = None
 
-    async def submit(self, item: Q, is_gone: Callable[[], Awaitable[bool]]) -> A:
+    async def submit(self, item: Q, is_gone: Callable[[], bool]) -> A:
         """The answer to an item.
 
         Args:
@@ -69,12 +69,12 @@ class Batcher(Generic[Q, A]):
         try:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
-                await self._run([waiting for waiting in batch if not await self._dropped(waiting)])
+                await self._run([waiting for waiting in batch if not self._dropped(waiting)])
         finally:
             self._running = None
 
-    async def _dropped(self, waiting: _Waiting[Q, A]) -> bool:
-        if not waiting.answer.done() and await waiting.is_gone():
+    def _dropped(self, waiting: _Waiting[Q, A]) -> bool:
+        if not waiting.answer.done() and waiting.is_gone():
             waiting.answer.set_exception(Overloaded())
         return waiting.answer.done()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from keyturn.core.model import Micros
 from keyturn.core.strict_json import NotStrictJson, parse
@@ -34,7 +35,7 @@ class Incoming:
     headers: RawHeaders
     client: Client
     received_at: Micros
-    is_gone: Callable[[], Awaitable[bool]]
+    is_gone: Callable[[], bool]
     path: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
 
@@ -79,6 +80,21 @@ class Call:
     status: int = 200
     errors: Sequence[type[KeyturnError]] = ()
     security: Sequence[str] = ()
+
+
+def has_hung_up(receive: Receive) -> bool:
+    """Whether the client of a request is gone, without waiting for it to go. Its body must have been read.
+
+    One step of `receive` tells: it either has the news already or begins to wait for it.
+    """
+    step = receive().__await__()
+    try:
+        next(step)
+    except StopIteration as received:
+        return bool(received.value["type"] == "http.disconnect")
+    finally:
+        step.close()
+    return False
 
 
 async def read_body(request: Request, model: type[Body]) -> Body:

@@ -1,0 +1,37 @@
+"""What a sign-in costs beside its password hash: the two measured in turn, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from benchmarks.running import BASE, Connection, request, server
+from keyturn.hashing import Argon2Hasher
+from keyturn.system import SystemEntropy
+
+ROUNDS = 150
+
+
+def measure() -> list[tuple[str, str, str]]:
+    """(what, measured, wanted) of every figure."""
+    hasher = Argon2Hasher(SystemEntropy())
+    stored = hasher.hash("correct horse")
+    hashing, signing_in = [], []
+    with server() as running:
+        connection = Connection(running.address)
+        body = {"email": "alice@example.com", "password": "correct horse", "delivery": "body"}
+        assert connection.exchange(request("POST", f"{BASE}/register", body))[0] == 201
+        login = request("POST", f"{BASE}/login", {"login": "alice@example.com", "password": "correct horse"})
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            assert hasher.verify(stored, "correct horse")
+            between = time.perf_counter()
+            assert connection.exchange(login)[0] == 200
+            hashing.append(between - began)
+            signing_in.append(time.perf_counter() - between)
+    ratio = statistics.median(s / h for s, h in zip(signing_in, hashing, strict=True))
+    return [
+        ("argon2id hash alone, median", f"{statistics.median(hashing) * 1e3:.1f} ms", ""),
+        ("sign-in over HTTP, median", f"{statistics.median(signing_in) * 1e3:.1f} ms", ""),
+        ("sign-in / hash, median of pairs", f"{ratio:.3f}", "at most 1.10"),
+    ]
