@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from keyturn.errors import KeyturnError
 from keyturn.http.headers import RawHeaders, all_values
@@ -30,14 +31,19 @@ class Client:
     trusted: bool
 
 
-def _address_in(text: str, networks: Collection[Network]) -> bool:
+@lru_cache(maxsize=1024)
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is, if it is one; an IPv4 address in IPv6 clothes is the IPv4 address."""
     try:
         address = ip_address(text)
     except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _listed(text: str, networks: Collection[Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
 
 
 def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> Client:
@@ -51,23 +57,13 @@ def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> C
         headers: of the request.
         proxies: the listed ones.
     """
-    if not _address_in(peer, proxies):
-        return Client(peer, trusted=_is_loopback(peer))
+    if not _listed(peer, proxies):
+        address = _address(peer)
+        # A Unix socket has no address, and is nobody's but this machine's.
+        return Client(peer, trusted=not peer or (address is not None and address.is_loopback))
     hops = [hop.strip() for value in all_values(headers, b"x-forwarded-for") for hop in value.split(",")]
     while hops:
         hop = hops.pop()
-        if not _address_in(hop, proxies):
-            return Client(hop if _is_address(hop) else peer, trusted=True)
+        if not _listed(hop, proxies):
+            return Client(hop if _address(hop) else peer, trusted=True)
     return Client(peer, trusted=True)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(peer: str) -> bool:
-    return peer == "" or (_is_address(peer) and ip_address(peer).is_loopback)
