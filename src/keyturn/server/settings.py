@@ -191,15 +191,17 @@ def load_settings(
 def _validated(given: Mapping[str, Given]) -> tuple[Settings | None, list[str]]:
     try:
         return Settings.model_validate({setting: one.value for setting, one in given.items()}), []
-    except ValidationError as error:
-        return None, [_sentence(details, given) for details in error.errors(include_input=False, include_url=False)]
+    except ValidationError as invalid:
+        errors = invalid.errors(include_input=False, include_url=False)
+        # A default that depends on other fields is not computed once one of them is wrong; that is no problem of its own.
+        return None, [_sentence(error, given) for error in errors if error["type"] != "default_factory_not_called"]
 
 
-def _sentence(details: ErrorDetails, given: Mapping[str, Given]) -> str:
-    setting, *item = details["loc"]
+def _sentence(error: ErrorDetails, given: Mapping[str, Given]) -> str:
+    setting, *item = error["loc"]
     name = given[str(setting)].name if setting in given else variable(str(setting))
     place = f"{name}, item {int(item[0]) + 1}," if item else name
-    message = _IN_WORDS.get(details["type"]) or details["msg"]
+    message = _IN_WORDS.get(error["type"]) or error["msg"]
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{place} {message}."
 

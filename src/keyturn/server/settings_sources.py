@@ -86,8 +86,8 @@ class Sources:
                 yield Given(LEGACY[name], name, value)
             elif name.upper().startswith(PREFIX) and name != CONFIG:
                 key = name[len(PREFIX) :]
-                # A variable in another case is another variable: its key stays as it is, and is unknown.
-                yield Given(key.lower() if name.isupper() else key, name, value)
+                # A variable in another case is another variable, and no setting; nor is any key in capitals.
+                yield Given(key.lower() if name.isupper() else key.upper(), name, value)
 
     def _toml(self, environ: Mapping[str, str]) -> Iterator[Given]:
         path = environ.get(CONFIG)
