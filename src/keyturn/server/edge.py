@@ -58,8 +58,10 @@ class Edge:
         entropy: Entropy,
     ) -> None:
         self._app = app
-        self._host = urlsplit(issuer).netloc
-        self._loopback = is_loopback_host(urlsplit(issuer).hostname or "")
+        public = urlsplit(issuer)
+        default_port = 443 if public.scheme == "https" else 80
+        self._hosts = {public.netloc, *([f"{public.netloc}:{default_port}"] if public.port is None else [])}
+        self._loopback = is_loopback_host(public.hostname or "")
         self.headers = security_headers(secure=issuer.startswith("https:"))
         self.origins = origins
         self._proxies = proxies
@@ -102,7 +104,7 @@ class Edge:
         if not client.trusted:
             raise HttpsRequired
         host = (single_value(headers, b"host") or "").lower()
-        if host != self._host and not (self._loopback and _is_loopback_netloc(host)):
+        if host not in self._hosts and not (self._loopback and _is_loopback_netloc(host)):
             raise UnknownHost
 
 
