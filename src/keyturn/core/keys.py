@@ -89,8 +89,9 @@ class VerificationKey:
         check_key(self.kid, self.algorithm, self.key)
 
 
-def _is_periodic(secret: bytes) -> bool:
-    return any(secret[period:] == secret[:-period] for period in range(1, len(secret) // 2 + 1))
+def _repeats_itself(secret: bytes) -> bool:
+    """Few different bytes, or the first half occurs again, as it does in every repetition."""
+    return len(set(secret)) < _MIN_DISTINCT_BYTES or secret.find(secret[: len(secret) // 2], 1) != -1
 
 
 def secret_bytes(secret: str, name: str = "the secret") -> bytes:
@@ -123,7 +124,7 @@ def check_secret_strength(secret: str | bytes, name: str = "the secret") -> None
         raise SettingsError(f"{name} is a key of another kind, not a shared secret: {_MAKE_ONE}")
     if text.strip() in _SAMPLE_SECRETS or _SAMPLE_PHRASES.search(re.sub(r"[^A-Za-z0-9]", "", text)):
         raise SettingsError(f"{name} is a sample value that everybody can guess: {_MAKE_ONE}")
-    if len(set(data)) < _MIN_DISTINCT_BYTES or _is_periodic(data):
+    if _repeats_itself(data):
         raise SettingsError(f"{name} repeats itself and can be guessed: {_MAKE_ONE}")
 
 
@@ -163,8 +164,7 @@ def check_key(kid: str, algorithm: str, key: Key) -> None:
 def kid_of_secret(secret: bytes, purpose: str) -> str:
     """The name of a shared secret: the same for everybody who holds it, different for each purpose.
 
-    It is public and tells nothing about the secret but whether two are equal (a thumbprint after RFC 7638 would let anybody
-    test guesses without a token).
+    It is public. Guesses can be tested with it, as they can with any token: one more reason to refuse weak secrets.
     """
     return urlsafe_b64encode(hmac.digest(secret, b"keyturn kid " + purpose.encode(), hashlib.sha256)[:16]).decode()
 

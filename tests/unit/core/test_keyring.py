@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from joserfc.jwk import KeySet
+from tests.support.tokens import NOW, OTHER_SECRET, SECRET, signing_key
+
+from keyturn.core.keyring import KeyRing, KeyState, SigningKey, check_secrets_differ, from_secret
+from keyturn.errors import SettingsError
+
+PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+
+def ring() -> KeyRing:
+    return KeyRing(
+        [
+            signing_key("RS256", "old", KeyState.RETIRING),
+            signing_key("ES256", "current"),
+            signing_key("EdDSA", "coming", KeyState.NEXT),
+            signing_key("HS256", "shared", KeyState.RETIRING),
+        ]
+    )
+
+
+def test_the_active_key_signs_and_all_verify() -> None:
+    keys = ring()
+    assert keys.active.kid == "current"
+    assert set(keys.verifying) == {"old", "current", "coming", "shared"}
+    assert {kid: key.algorithm for kid, key in keys.verifying.items()} == {
+        "old": "RS256",
+        "current": "ES256",
+        "coming": "EdDSA",
+        "shared": "HS256",
+    }
+
+
+def test_what_verifies_cannot_sign_but_for_a_shared_secret() -> None:
+    assert [kid for kid, key in ring().verifying.items() if key.key.is_private] == ["shared"]
+
+
+def test_only_public_members_of_public_keys_are_published() -> None:
+    published = ring().jwks()
+    assert [key["kid"] for key in published["keys"]] == ["old", "current", "coming"]
+    for key in published["keys"]:
+        assert not PRIVATE_MEMBERS & key.keys()
+        assert key["use"] == "sig"
+        assert key["alg"] in ("RS256", "ES256", "EdDSA")
+    assert KeySet.import_key_set(json.loads(json.dumps(published)))
+
+
+@pytest.mark.parametrize("states", [[], [KeyState.NEXT], [KeyState.ACTIVE, KeyState.ACTIVE], [KeyState.RETIRING]])
+def test_exactly_one_key_is_active(states: list[KeyState]) -> None:
+    with pytest.raises(SettingsError, match="exactly one is active"):
+        KeyRing(signing_key("ES256", f"key-{n}", state) for n, state in enumerate(states))
+
+
+def test_two_keys_with_one_name_are_refused() -> None:
+    key = signing_key("ES256")
+    with pytest.raises(SettingsError, match="same kid"):
+        KeyRing([key, replace(signing_key("ES256"), state=KeyState.NEXT)])
+
+
+def test_a_public_key_cannot_sign() -> None:
+    public = signing_key("ES256").verification
+    with pytest.raises(SettingsError, match="private part"):
+        SigningKey(public.kid, public.algorithm, public.key)
+
+
+def test_a_secret_has_a_name_of_its_own_for_each_purpose() -> None:
+    access, refresh = (from_secret(SECRET, purpose=purpose, created_at=NOW) for purpose in ("access", "refresh"))
+    assert access.kid != refresh.kid
+    assert access == from_secret(SECRET, purpose="access", created_at=NOW)
+    assert access.algorithm == "HS256"
+    assert access.key.raw_value == SECRET.encode()
+
+
+def test_one_secret_for_two_purposes_is_refused() -> None:
+    with pytest.raises(SettingsError, match="same") as refusal:
+        check_secrets_differ(SECRET, SECRET)
+    assert SECRET not in str(refusal.value)
+    for pair in ((SECRET, OTHER_SECRET), (SECRET, None), (None, SECRET), (None, None)):
+        check_secrets_differ(*pair)
+
+
+def test_keys_and_rings_are_printed_without_their_material() -> None:
+    printed = repr(ring())
+    assert "current" in printed
+    for key in ring().keys:
+        for name in PRIVATE_MEMBERS & key.key.keys():
+            assert str(key.key[name]) not in printed
+    assert SECRET not in printed
+
+
+def test_a_token_that_no_gate_would_take_is_not_made() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        signing_key("HS256").sign({"note": "x" * 4096}, "at+jwt")

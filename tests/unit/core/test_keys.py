@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from tests.support.tokens import SECRET, signing_key
+
+from keyturn.core.keys import VerificationKey, check_secret_strength, kid_of_secret, shared_key
+from keyturn.errors import SettingsError
+from keyturn.system import generate_key
+from keyturn.testing.fakes import SeededEntropy
+
+EC_JWK = signing_key("ES256").key.as_dict(private=False)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256", "HS256"])
+def test_a_key_made_here_is_accepted(algorithm: str) -> None:
+    assert VerificationKey("a-kid", algorithm, generate_key(algorithm)).algorithm == algorithm
+
+
+def test_random_secrets_are_accepted_in_every_usual_spelling() -> None:
+    entropy = SeededEntropy()
+    for _ in range(2000):
+        for size in (32, 48, 64):
+            data = entropy.random_bytes(size)
+            check_secret_strength(data)
+            check_secret_strength(data.hex())
+        check_secret_strength(entropy.random_bytes(16).hex())
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "secret",
+        "changeme",
+        "your-256-bit-secret",
+        "your-384-bit-secret",
+        "your-512-bit-secret",
+        SECRET[:31],
+        "a-string-secret-at-least-256-bits-long",
+        "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+        "your-256-bit-secret-your-256-bit-secret",
+        "super-secret-key-change-me-in-production-please",
+        "CHANGE_THIS_TO_A_LONG_RANDOM_STRING_IN_PRODUCTION",
+        "my_super_secret_jwt_key_for_development_only_1",
+        "replace-me-with-something-that-is-long-enough",
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+        "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970\n",
+        "a" * 64,
+        "\0" * 64,
+        "ab" * 32,
+        "01234567" * 8,
+        "correct-horse-battery" * 3,
+        "12345678901234567890123456789012",
+        "abcdefghijklmnopqrstuvwxyz012345",
+        "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbcccccccccccccccc",
+        "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGj3WnqLz0 me@host",
+        '{"kty":"oct","k":"' + SECRET + '"}',
+        SECRET + "\udc80",
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused_with_advice_and_without_a_word_of_it(secret: str) -> None:
+    with pytest.raises(SettingsError, match=r"KEYTURN_SECRET .*secrets\.token_urlsafe\(48\)") as refusal:
+        shared_key(secret, name="KEYTURN_SECRET")
+    printed = "".join(traceback.format_exception(refusal.value))
+    assert len(secret) < 20 or secret not in printed
+
+
+@pytest.mark.parametrize("spelling", ["as_pem", "as_der"])
+@pytest.mark.parametrize(
+    "key", [ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519"), RSAKey.generate_key(2048)]
+)
+def test_a_public_key_is_refused_as_a_secret(key: Any, spelling: str) -> None:
+    data = getattr(key, spelling)(private=False)
+    with pytest.raises((SettingsError, ValueError)):
+        VerificationKey("kid", "HS256", OctKey.import_key(data))
+
+
+def rsa(bits: int = 2048, exponent: int = 65537) -> RSAKey:
+    return RSAKey.import_key(generate_private_key(exponent, bits))
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")
+@pytest.mark.parametrize(
+    ("algorithm", "key", "why"),
+    [
+        ("RS256", lambda: rsa(1024), "1024 bits"),
+        ("RS256", lambda: rsa(exponent=3), "exponent"),
+        ("ES256", lambda: ECKey.generate_key("P-384"), "another kind"),
+        ("ES256", lambda: ECKey.generate_key("secp256k1"), "another kind"),
+        ("EdDSA", lambda: OKPKey.generate_key("Ed448"), "curve Ed448"),
+        ("EdDSA", lambda: OKPKey.generate_key("X25519"), "curve X25519"),
+        ("HS256", lambda: OctKey.import_key(b"\0" * 32), "repeats itself"),
+        ("HS256", lambda: OctKey.import_key(b"short secret of 28 bytes ..."), "28 bytes"),
+        ("ES256", lambda: RSAKey.generate_key(2048), "another kind"),
+        ("RS256", lambda: ECKey.generate_key("P-256"), "another kind"),
+        ("HS256", lambda: ECKey.generate_key("P-256"), "another kind"),
+        ("ES256", lambda: ECKey.generate_key("P-256", {"use": "enc"}), "another use"),
+        ("RS256", lambda: RSAKey.generate_key(2048, {"alg": "PS256"}), "another use"),
+        ("PS256", lambda: RSAKey.generate_key(2048), "not an algorithm"),
+        ("none", lambda: OctKey.import_key(SECRET), "not an algorithm"),
+        ("Ed25519", lambda: OKPKey.generate_key("Ed25519"), "not an algorithm"),
+    ],
+)
+def test_a_key_that_its_algorithm_is_not_safe_with_is_refused(algorithm: str, key: Any, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        VerificationKey("a-kid", algorithm, key())
+
+
+@pytest.mark.parametrize("kid", ["", "a b", "a/b", "k" * 65, "kid\n", "ä"])
+def test_a_name_that_no_header_can_carry_is_refused(kid: str) -> None:
+    with pytest.raises(SettingsError, match="kid"):
+        VerificationKey(kid, "HS256", OctKey.import_key(SECRET))
+
+
+def test_a_point_that_is_not_on_the_curve_is_no_key() -> None:
+    with pytest.raises(ValueError, match=r"curve|point|Invalid"):
+        ECKey.import_key({**EC_JWK, "y": EC_JWK["x"]})
+
+
+def test_the_name_of_a_secret_depends_on_the_secret_and_the_purpose_alone() -> None:
+    names = {kid_of_secret(secret, purpose) for secret in (b"a", b"b") for purpose in ("access", "refresh")}
+    assert len(names) == 4
+    assert kid_of_secret(b"a", "access") == kid_of_secret(b"a", "access")
+
+
+def test_a_key_is_printed_without_its_material() -> None:
+    assert repr(shared_key(SECRET)).startswith("VerificationKey(kid=")
+    assert SECRET not in repr(shared_key(SECRET))
+    assert SECRET not in repr(shared_key(SECRET).key)
