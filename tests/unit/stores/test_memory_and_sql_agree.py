@@ -193,7 +193,7 @@ def test_whatever_is_asked_of_them_both_stores_answer_the_same() -> None:
     StoresAgree.template = _template()
     try:
         StoresAgree.TestCase.settings = settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         )
         StoresAgree.TestCase().runTest()
     finally:

@@ -59,11 +59,7 @@ def prepare(path: Path, *, busy_timeout: float) -> None:
     try:
         _create(path)
         with closing(_connect(path, busy_timeout)) as connection:
-            if not _is_ours(connection):
-                raise SettingsError(
-                    f"{path} is a database of another program. Name another file; this one was not changed."
-                )
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            _mark_as_ours(connection, path)
             _write_ahead(connection, path)
     except (OSError, sqlite3.Error) as error:
         if _is_busy(error):
@@ -116,14 +112,20 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _is_ours(connection: sqlite3.Connection) -> bool:
+def _mark_as_ours(connection: sqlite3.Connection, path: Path) -> None:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    if application_id:
-        return bool(application_id == APPLICATION_ID)
+    if application_id == APPLICATION_ID:
+        return
+    if application_id or not _is_empty_or_restored(connection):
+        raise SettingsError(f"{path} is a database of another program. Name another file; this one was not changed.")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _is_empty_or_restored(connection: sqlite3.Connection) -> bool:
+    """Whether there is nothing in it, or our tables from a dump in SQL, which does not carry the header."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "meta" not in tables:
         return not tables
-    # Restored from a dump in SQL, which does not carry the header.
     return connection.execute("SELECT * FROM meta WHERE name = 'application'").fetchall() == [
         ("application", "keyturn")
     ]
