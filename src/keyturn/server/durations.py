@@ -8,7 +8,6 @@ from keyturn.core.model import SECOND, Micros
 
 UNITS = {"d": 86_400 * SECOND, "h": 3600 * SECOND, "m": 60 * SECOND, "s": SECOND}
 
-# Nine digits of days still fit a 64-bit integer of microseconds, which is what databases hold.
 _WRITTEN = re.compile(r"([0-9]{1,9})([smhd]?)")
 
 
