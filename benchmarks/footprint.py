@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 
+from benchmarks.figures import Figure
 from benchmarks.running import server
 
 STARTS = 5
 
 
-def measure() -> list[tuple[str, str, str]]:
-    """(what, measured, wanted) of every figure."""
+def measure() -> list[Figure]:
+    """The figures."""
     starts, memory = [], []
     for _ in range(STARTS):
         with server() as running:
@@ -19,6 +20,6 @@ def measure() -> list[tuple[str, str, str]]:
             time.sleep(1.5)
             memory.append(running.memory_mb)
     return [
-        ("start to first answer, median", f"{statistics.median(starts):.2f} s", "under 2 s"),
-        ("idle memory, median", f"{statistics.median(memory):.0f} MB", "under 120 MB"),
+        Figure("start to first answer, median", statistics.median(starts), "{:.2f} s", "at most", 2.0),
+        Figure("idle memory, median", statistics.median(memory), "{:.0f} MB", "at most", 120),
     ]

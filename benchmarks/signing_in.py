@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
+from benchmarks.figures import Figure
 from benchmarks.running import BASE, Connection, request, server
 from keyturn.hashing import Argon2Hasher
 from keyturn.system import SystemEntropy
@@ -12,8 +13,8 @@ from keyturn.system import SystemEntropy
 ROUNDS = 150
 
 
-def measure() -> list[tuple[str, str, str]]:
-    """(what, measured, wanted) of every figure."""
+def measure() -> list[Figure]:
+    """The figures."""
     hasher = Argon2Hasher(SystemEntropy())
     stored = hasher.hash("correct horse")
     hashing, signing_in = [], []
@@ -31,7 +32,7 @@ def measure() -> list[tuple[str, str, str]]:
             signing_in.append(time.perf_counter() - between)
     ratio = statistics.median(s / h for s, h in zip(signing_in, hashing, strict=True))
     return [
-        ("argon2id hash alone, median", f"{statistics.median(hashing) * 1e3:.1f} ms", ""),
-        ("sign-in over HTTP, median", f"{statistics.median(signing_in) * 1e3:.1f} ms", ""),
-        ("sign-in / hash, median of pairs", f"{ratio:.3f}", "at most 1.10"),
+        Figure("argon2id hash alone, median", statistics.median(hashing) * 1e3, "{:.1f} ms"),
+        Figure("sign-in over HTTP, median", statistics.median(signing_in) * 1e3, "{:.1f} ms"),
+        Figure("sign-in / hash, median of pairs", ratio, "{:.3f}", "at most", 1.10),
     ]

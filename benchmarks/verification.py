@@ -18,6 +18,7 @@ from functools import partial
 
 import jwt
 
+from benchmarks.figures import Figure, table
 from keyturn.core import access_token, refresh_token
 from keyturn.core.keyring import SigningKey
 from keyturn.core.model import AccessClaims, RefreshToken
@@ -73,7 +74,7 @@ def peer(key: SigningKey) -> Work:
     return decode
 
 
-def verification(algorithm: str, rng: random.Random) -> None:
+def verification(algorithm: str, rng: random.Random) -> list[Figure]:
     key = new_key("access", algorithm, 0)
     now = int(time.time())
     tokens = [access_token.mint(claims(now, rng), issuer=ISSUER, audience=ISSUER, key=key) for _ in range(TOKENS)]
@@ -86,25 +87,26 @@ def verification(algorithm: str, rng: random.Random) -> None:
         {"PyJWT": (peer(key), some), "cold": (cold.verify, some), "cached": (cached.verify, TOKENS)}, tokens, rng
     )
     theirs = measured["PyJWT"]
-    print(f"\n{algorithm}, a token of {len(tokens[0])} bytes, {TOKENS} live tokens in random order")
-    print(f"  {'PyJWT decode':<24}{theirs:9.2f} us")
-    print(f"  {'Keyturn, first time':<24}{measured['cold']:9.2f} us   {theirs / measured['cold']:6.2f} times as fast")
-    print(
-        f"  {'Keyturn, known token':<24}{measured['cached']:9.2f} us   {theirs / measured['cached']:6.2f} times as fast"
-    )
+    cold_wanted = ("at least", 1.0) if algorithm == "HS256" else ()
+    return [
+        Figure(f"PyJWT decode, {algorithm}", theirs, "{:.2f} us"),
+        Figure(f"first verification, {algorithm}: times PyJWT", theirs / measured["cold"], "{:.2f}", *cold_wanted),
+        Figure(f"cached verification, {algorithm}: times PyJWT", theirs / measured["cached"], "{:.1f}", "at least", 20),
+    ]
 
 
-def minting(rng: random.Random) -> None:
+def minting(rng: random.Random) -> list[Figure]:
     now = int(time.time())
     said = claims(now, rng)
     ids = [rng.randbytes(12).hex() for _ in range(4)]
     token = RefreshToken(ids[0], ids[1], 7, ids[2], ids[3])
-    print("\nMinting")
-    for algorithm in ("HS256", "ES256", "EdDSA"):
-        key = new_key("access", algorithm, 0)
-        mint = partial(access_token.mint, said, issuer=ISSUER, audience=ISSUER, key=key)
-        report(f"access token, {algorithm}", mint, rng)
-    mint = partial(
+    minters: dict[str, Callable[[], str]] = {
+        f"minting an access token, {algorithm}": partial(
+            access_token.mint, said, issuer=ISSUER, audience=ISSUER, key=new_key("access", algorithm, 0)
+        )
+        for algorithm in ("HS256", "ES256", "EdDSA")
+    }
+    minters["minting a refresh token"] = partial(
         refresh_token.mint,
         token,
         issuer=ISSUER,
@@ -112,15 +114,12 @@ def minting(rng: random.Random) -> None:
         expires_at_seconds=now + 600,
         key=new_key("refresh", "HS256", 0),
     )
-    report("refresh token, HS256", mint, rng)
+    contestants = {name: ((lambda _, mint=mint: mint()), MINTED) for name, mint in minters.items()}
+    measured = medians(contestants, [""] * MINTED, rng)
+    return [Figure(name, time_each, "{:.2f} us") for name, time_each in measured.items()]
 
 
-def report(name: str, mint: Callable[[], str], rng: random.Random) -> None:
-    measured = medians({name: (lambda _: mint(), MINTED)}, [""] * MINTED, rng)
-    print(f"  {name:<24}{measured[name]:9.2f} us")
-
-
-def refusal() -> None:
+def refusal() -> Figure:
     key = new_key("access", "HS256", 0)
     verifier = Verifier(issuer=ISSUER, keys=[key.verification])
     huge = "a" * 5_000_000 + "." + "b" * 5_000_000 + ".c"
@@ -133,16 +132,15 @@ def refusal() -> None:
         raise AssertionError("a token of 10 MB was accepted")
 
     first = statistics.median(microseconds(refuse, [huge.encode().decode()]) for _ in range(ROUNDS))
-    print(f"\nRefusing a token of 10 MB {first:9.2f} us")
+    return Figure("refusing a token of 10 MB", first / 1000, "{:.2f} ms", "at most", 5.0)
 
 
-def main() -> None:
+def measure() -> list[Figure]:
+    """The figures."""
     rng = random.Random(1)
-    for algorithm in ("HS256", "ES256", "EdDSA", "RS256"):
-        verification(algorithm, rng)
-    minting(rng)
-    refusal()
+    figures = [figure for algorithm in ("HS256", "ES256", "EdDSA", "RS256") for figure in verification(algorithm, rng)]
+    return [*figures, *minting(rng), refusal()]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(measure()))
