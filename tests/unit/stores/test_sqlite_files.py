@@ -167,12 +167,21 @@ import sys
 from dataclasses import replace
 from keyturn.stores.sql import open_database
 from keyturn.system import SystemClock
+
+def count(transaction, session):
+    counted = replace(session, generation=session.generation + 1, version=session.version + 1)
+    return len(transaction.sessions.swap_many([counted]))
+
+def load(transaction):
+    return transaction.sessions.load_many(["s1"])["s1"]
+
 database = open_database(sys.argv[1], clock=SystemClock())
+for _ in range(50):  # within one transaction nobody comes in between
+    assert database.transact(lambda t: count(t, load(t))) == 1
 won = 0
 while won < 50:
-    seen = database.read(lambda t: t.sessions.load_many(["s1"]))["s1"]
-    counted = replace(seen, generation=seen.generation + 1, version=seen.version + 1)
-    won += len(database.transact(lambda t: t.sessions.swap_many([counted])))
+    seen = database.read(load)
+    won += database.transact(lambda t: count(t, seen))
 database.close()
 """
 
@@ -182,4 +191,4 @@ def test_no_swap_is_lost_between_processes(database: SqlDatabase, url: str) -> N
     database.transact(lambda t: t.sessions.insert(session))
     processes = [subprocess.Popen([sys.executable, "-c", _COUNT, url]) for _ in range(3)]
     assert [process.wait(120) for process in processes] == [0, 0, 0]
-    assert database.read(lambda t: t.sessions.load_many(["s1"]))["s1"].generation == 150
+    assert database.read(lambda t: t.sessions.load_many(["s1"]))["s1"].generation == 300
