@@ -1,0 +1,19 @@
+"""Says in the summary how many states each search has been through."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the searches of `tests.model.proofs` said."""
+    lines = [
+        line
+        for report in terminalreporter.stats.get("passed", [])
+        if "tests/model/" in report.nodeid
+        for line in report.capstdout.splitlines()
+        if line.endswith("states, none wrong")
+    ]
+    if lines:
+        terminalreporter.section("exhaustive searches")
+        terminalreporter.write("\n".join(dict.fromkeys(lines)) + "\n")
