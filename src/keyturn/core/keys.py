@@ -133,7 +133,7 @@ def _check_rsa(name: str, key: RSAKey) -> None:
     bits, exponent = numbers.n.bit_length(), numbers.e
     if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
         raise SettingsError(f"{name} has {bits} bits; RS256 needs {MIN_RSA_BITS} to {MAX_RSA_BITS}: make a new key")
-    if exponent % 2 == 0 or not MIN_RSA_EXPONENT <= exponent <= MAX_RSA_EXPONENT:
+    if not MIN_RSA_EXPONENT <= exponent <= MAX_RSA_EXPONENT:
         raise SettingsError(f"{name} has an unsafe public exponent; 65537 is the usual one: make a new key")
 
 

@@ -106,6 +106,13 @@ def test_what_is_strict_is_read_up_to_the_very_bound(data: bytes, value: object)
     assert read(data) == value
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("data", [b'"' + b'\\"' * 400_000 + b"," * 100, b'"' * 400_001 + b"," * 100])
+def test_the_time_it_takes_grows_with_the_size_and_no_faster(data: bytes) -> None:
+    with pytest.raises(NotStrictJson):
+        read(data)
+
+
 def test_members_and_elements_are_counted_together() -> None:
     data = b'{"a":[1,2],"b":{"c":3}}'
     assert read(data, max_members=5) == {"a": [1, 2], "b": {"c": 3}}

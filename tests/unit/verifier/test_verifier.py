@@ -127,6 +127,7 @@ def test_a_jwk_set_with_keys_of_other_kinds_gives_those_that_we_use() -> None:
         {"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": "AAAA", "y": "AAAA"}]},
         {"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": 1, "y": None}]},
         {"keys": [{"kty": "RSA", "kid": "k", "e": "AQAB", "n": b64(b"\xff" * 128)}]},
+        {"keys": [{"kty": "RSA", "kid": "k", "e": "AQAC", "n": b64(b"\xff" * 256)}]},
         {"keys": [{"kty": "RSA", "kid": "k", "e": "Aw", "n": b64(b"\xff" * 256)}]},
         {"keys": KeyRing([ES]).jwks()["keys"] * 2},
         [HS.verification, HS.verification],
@@ -186,6 +187,24 @@ def test_a_token_of_ten_megabytes_costs_nothing() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 500_000
+
+
+class CountedText(str):
+    """A string that counts how often all of it is hashed."""
+
+    __slots__ = ("hashed",)
+
+    def __hash__(self) -> int:
+        self.hashed = getattr(self, "hashed", 0) + 1
+        return super().__hash__()
+
+
+def test_a_long_token_is_not_even_hashed() -> None:
+    usual, long = CountedText(good()), CountedText(good() + "A" * 4096)
+    assert verifier().verify(usual)
+    assert usual.hashed
+    assert refused(verifier(), long) == "the token is too long, or not a string"
+    assert not hasattr(long, "hashed")
 
 
 def test_verifying_reads_no_file_and_asks_nobody() -> None:
