@@ -24,6 +24,7 @@ from tests.model.world import Event, Times, told
 ONE_CLOCK = Times.exact(life=1, slack=1, drift=0)
 SMALL = Times.exact(life=1, slack=1, drift=1)
 TIMES = Times.exact(life=2, slack=1, drift=1)
+LONG = [pytest.mark.soak, pytest.mark.timeout(1_800)]
 
 Moves = Callable[[Theft], Iterable[tuple[Event, Theft]]]
 
@@ -62,6 +63,7 @@ def go_on_for_ever(what: str, world: ThiefWorld) -> None:
         (ONE_CLOCK, 1, 5_079),
         (TIMES, 1, 38_696),
         (ONE_CLOCK, 2, 46_261),
+        pytest.param(SMALL, 2, 117_618, marks=LONG),
     ],
     ids=str,
 )
