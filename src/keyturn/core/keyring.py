@@ -23,7 +23,8 @@ from keyturn.core.keys import ALGORITHMS, HS256, VerificationKey, check_key, sec
 from keyturn.core.model import Micros
 from keyturn.errors import SettingsError
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+# UTF-8 as it is: names in other scripts would take three times the room in escapes, and a token must fit into a cookie.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
 class KeyState(StrEnum):
@@ -80,7 +81,7 @@ class SigningKey:
         Raises:
             ValueError: the token would be longer than any gate takes.
         """
-        body = urlsafe_b64encode(_encode(payload).encode("ascii"))
+        body = urlsafe_b64encode(_encode(payload).encode())
         signed = _header(self.algorithm, kind, self.kid) + b"." + body
         token = signed + b"." + urlsafe_b64encode(ALGORITHMS[self.algorithm].sign(signed, self.key))
         if len(token) > MAX_TOKEN_BYTES:

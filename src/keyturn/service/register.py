@@ -14,8 +14,8 @@ from keyturn.service.context import Context, Grant, SignInOptions, grant, open_s
 from keyturn.service.ending import end_replaced
 from keyturn.service.events import announce_ends, record
 
-MAX_ROLES = 16
-"""They all have to fit into an access token."""
+MAX_ROLES_LENGTH = 400
+"""Characters, all roles of a user together: they have to fit into an access token, and that into a cookie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,7 @@ def create_user(context: Context, new: NewUser) -> User:
     Raises:
         InvalidInput, EmailTaken, UsernameTaken, StoreUnavailable
     """
-    if len(new.roles) > MAX_ROLES or not all(ROLE.fullmatch(role) for role in new.roles):
-        raise InvalidInput(
-            "role", "A role is 1 to 64 printable ASCII characters, without space or comma; 16 roles at most."
-        )
+    _check_roles(new.roles)
     account = _prepare(context, new)
     context.database.transact(lambda tx: tx.users.insert(account))
     record("user_created", user=account.user.id)
@@ -82,6 +79,15 @@ def _prepare(context: Context, new: NewUser) -> Account:
         roles=new.roles,
     )
     return Account(user, context.hasher.hash(new.password))
+
+
+def _check_roles(roles: tuple[str, ...]) -> None:
+    if not all(ROLE.fullmatch(role) for role in roles):
+        raise InvalidInput("role", "A role is 1 to 64 printable ASCII characters, without space or comma.")
+    if sum(map(len, roles)) > MAX_ROLES_LENGTH or len(set(roles)) != len(roles):
+        raise InvalidInput(
+            "role", f"The roles of a user are {MAX_ROLES_LENGTH} characters at most, and no role comes twice."
+        )
 
 
 def _check_free(context: Context, email: str, username: str | None) -> None:
