@@ -23,7 +23,7 @@ def parse_duration(value: object) -> Micros:
     Raises:
         ValueError: it is none of these.
     """
-    text = str(value) if type(value) is int else value
+    text = str(value) if isinstance(value, int) else value
     written = _WRITTEN.fullmatch(text) if isinstance(text, str) else None
     if written is None:
         raise ValueError("must be a duration such as 90s, 15m, 12h or 30d (a bare number is whole seconds)")

@@ -54,5 +54,5 @@ def may_be_same_site(one: str, other: str) -> bool:
     if is_loopback_host(host):
         return is_loopback_host(other_host)
     labels = host.split(".")
-    is_name = len(labels) > 1 and not labels[-1].isdigit()
+    is_name = not labels[-1].isdigit()
     return host == other_host or (is_name and labels[-2:] == other_host.split(".")[-2:])

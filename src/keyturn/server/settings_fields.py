@@ -15,10 +15,10 @@ from keyturn.server.origins import origin_of
 
 
 def whole(low: int, high: int) -> BeforeValidator:
-    """A whole number between the bounds, both included; text in decimal digits, or a number that is not a truth value."""
+    """A whole number between the bounds, both included; text in decimal digits, or a number."""
 
     def check(value: object) -> int:
-        text = str(value) if type(value) is int else value
+        text = str(value) if isinstance(value, int) else value
         if isinstance(text, str) and re.fullmatch("[0-9]{1,10}", text) and low <= int(text) <= high:
             return int(text)
         raise ValueError(f"must be a whole number from {low} to {high}")

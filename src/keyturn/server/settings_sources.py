@@ -122,7 +122,7 @@ class Sources:
         return agreed
 
     def _suggestion(self, key: str, spell: Callable[[str], str]) -> str:
-        close = difflib.get_close_matches(key.lower().replace("-", "_"), self._keys, n=1)
+        close = difflib.get_close_matches(key.lower(), self._keys, n=1)
         return f"did you mean {spell(close[0])}?" if close else "remove it."
 
     def _fetched(self, given: Given) -> Given | None:
@@ -170,9 +170,10 @@ def _flag(key: str) -> str:
 
 
 def _meaning(given: Given) -> object:
-    """What two names of one setting must agree in: `15m` and `900` are the same time."""
-    if not given.key.endswith("_ttl"):
-        return given.value
+    """What two names of one setting must agree in: `15m` and `900` are the same time.
+
+    No secret that is long enough to be accepted reads as a time.
+    """
     try:
         return parse_duration(given.value)
     except ValueError:

@@ -352,6 +352,11 @@ def test_production_hashes_passwords_no_cheaper_than_owasp_advises(time_cost: in
     assert told == f"KEYTURN_HASH_TIME_COST of {time_cost} needs KEYTURN_HASH_MEMORY_KIB to be at least {floor} (KiB)."
 
 
+def test_a_wrong_amount_of_memory_is_one_problem_and_not_two() -> None:
+    told = problem(KEYTURN_ISSUER="https://auth.example.com", KEYTURN_HASH_MEMORY_KIB="64M")
+    assert told.startswith("KEYTURN_HASH_MEMORY_KIB must be a whole number")
+
+
 @pytest.mark.parametrize("issuer", [{}, {"KEYTURN_ISSUER": "http://localhost:8000"}])
 def test_development_may_hash_cheaply(issuer: dict[str, str]) -> None:
     assert load(**issuer, KEYTURN_HASH_MEMORY_KIB="8", KEYTURN_HASH_TIME_COST="1").hash_memory_kib == 8
@@ -388,6 +393,12 @@ def test_no_secret_shows_in_the_settings() -> None:
         assert not any(secret in shown for secret in (ACCESS_SECRET, REFRESH_SECRET, "hunter2"))
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value().endswith("hunter2@db/keyturn")
+
+
+def test_the_constructor_shows_no_value_either() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(access_secret=["hunter2"])  # type: ignore[arg-type]
+    assert "hunter2" not in str(caught.value)
 
 
 def test_settings_do_not_change() -> None:

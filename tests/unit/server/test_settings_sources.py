@@ -80,6 +80,11 @@ def test_a_value_of_the_wrong_type_is_refused(tmp_path: Path, line: str, told: s
     assert told in said
 
 
+def test_a_secret_of_the_wrong_type_is_one_problem_and_not_two(tmp_path: Path) -> None:
+    path = config(tmp_path, "access_secret = 5\naccess_algorithm = 'ES256'")
+    assert problem(KEYTURN_CONFIG=path) == f"access_secret in {path} must be text."
+
+
 @pytest.mark.parametrize("number", ["", "8000.0", "8_000", " 8000", "0x10", "٨", "1" * 5000])
 def test_a_number_is_plain_digits(number: str) -> None:
     assert problem(KEYTURN_PORT=number).startswith("KEYTURN_PORT ")
