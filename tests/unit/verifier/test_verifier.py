@@ -134,7 +134,21 @@ def test_a_jwk_set_with_keys_of_other_kinds_gives_those_that_we_use() -> None:
         "your-256-bit-secret",
         "",
     ],
-    ids=lambda keys: repr(keys)[:40],
+    ids=[
+        "no keys",
+        "no set",
+        "an empty set",
+        "no key in the set",
+        "a point off the curve",
+        "coordinates that are no text",
+        "a short modulus",
+        "an even exponent",
+        "a small exponent",
+        "a key twice in a set",
+        "a key twice",
+        "a sample secret",
+        "an empty secret",
+    ],
 )
 def test_keys_that_cannot_be_trusted_stop_the_start(keys: Any) -> None:
     with pytest.raises(SettingsError):
