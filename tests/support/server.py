@@ -94,14 +94,15 @@ class ServerProcess:
         command = [*prefix, sys.executable, "-m", "keyturn", "serve", "--port", str(port), "--data-dir", str(data_dir)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_"))}
         self.log = data_dir.parent / f"{data_dir.name}.log"
-        self.process = subprocess.Popen(
-            command,
-            env={**inherited, **environ},
-            stdout=subprocess.PIPE,
-            stderr=self.log.open("a"),
-            text=True,
-            cwd=data_dir.parent,
-        )
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={**inherited, **environ},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=data_dir.parent,
+            )
         self.greeting = self._read_greeting()
         found = re.search(r"answers at (\S+)", self.greeting)
         assert found, f"{self.greeting}\n{self.log.read_text()}"
