@@ -16,8 +16,7 @@ from typing import Any, Self
 import uvicorn
 
 from keyturn.hashing import Argon2Hasher
-from keyturn.server.protocol import BoundedHttpProtocol
-from keyturn.server.serve import _bound
+from keyturn.server.serve import bound, http_config
 from keyturn.server.settings import load_settings
 from keyturn.server.wiring import application, open_context
 from keyturn.testing.fakes import FakeClock, SeededEntropy
@@ -36,13 +35,13 @@ class LiveServer:
 
     def __init__(self, data_dir: Path, *, clock: FakeClock | None = None, wrap: Any = None, **settings: Any) -> None:
         self.data_dir = data_dir
-        self.settings = load_settings({"data_dir": data_dir, "port": 0, **settings}, {})
+        self.settings = load_settings({"data_dir": data_dir, "port": 0, "shutdown_timeout": "5s", **settings}, {})
         self.clock = clock or FakeClock()
         self.entropy = SeededEntropy(str(data_dir))
         self._wrap = wrap
 
     def __enter__(self) -> Self:
-        self._socket = _bound(self.settings.host, self.settings.port)
+        self._socket = bound(self.settings.host, self.settings.port)
         port = self._socket.getsockname()[1]
         self.issuer = self.settings.issuer_for(port)
         self.address = (self.settings.host, port)
@@ -50,17 +49,7 @@ class LiveServer:
         hasher = Argon2Hasher(self.entropy, memory_kib=8, time_cost=1)
         context = open_context(self.settings, self.issuer, clock=self.clock, entropy=self.entropy, hasher=hasher)
         self.context = self._wrap(context) if self._wrap else context
-        config = uvicorn.Config(
-            application(self.settings, self.context),
-            http=BoundedHttpProtocol,
-            ws="none",
-            lifespan="on",
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=5,
-        )
+        config = http_config(application(self.settings, self.context), self.settings)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()

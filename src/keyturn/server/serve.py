@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from keyturn.core.model import SECOND
 from keyturn.errors import SettingsError
@@ -27,22 +28,27 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         SettingsError: the address is taken, or something the server needs is not as it must be.
     """
-    with _bound(settings.host, settings.port) as listener:
+    with bound(settings.host, settings.port) as listener:
         issuer = settings.issuer_for(listener.getsockname()[1])
         context = open_context(settings, issuer)
         logs.configure(settings.log_format, settings.log_level)
-        config = uvicorn.Config(
-            application(settings, context),
-            http=BoundedHttpProtocol,
-            ws="none",
-            lifespan="on",
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=settings.shutdown_timeout // SECOND,
-        )
+        config = http_config(application(settings, context), settings)
         _Server(config, lambda: announce(issuer)).run(sockets=[listener])
+
+
+def http_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn is to serve the application: bounded, silent about itself, in order when it stops."""
+    return uvicorn.Config(
+        app,
+        http=BoundedHttpProtocol,
+        ws="none",
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=settings.shutdown_timeout // SECOND,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -55,8 +61,12 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A listening socket; bound first, because the public URL may depend on the port that was free."""
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket; bound first, because the public URL may depend on the port that was free.
+
+    Raises:
+        SettingsError: the address cannot be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
