@@ -6,12 +6,18 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from keyturn.http.security import PAGE_POLICY
+from keyturn.server.app import Page
 
-def docs_page(description: dict[str, Any]) -> str:
-    """The page, as HTML.
+
+def docs_pages(description: dict[str, Any]) -> list[Page]:
+    """The page and its stylesheet.
 
     Args:
         description: the OpenAPI document.
     """
     templates = Environment(loader=PackageLoader("keyturn.server"), autoescape=True, undefined=StrictUndefined)
-    return templates.get_template("docs.html").render(api=description)
+    return [
+        Page("/docs", templates.get_template("docs.html").render(api=description), "text/html", PAGE_POLICY),
+        Page("/docs.css", templates.get_template("docs.css").render(), "text/css"),
+    ]

@@ -15,13 +15,12 @@ from keyturn.errors import AccessTokenInvalid
 from keyturn.hashing import Argon2Hasher
 from keyturn.http.cookies import CookieNames
 from keyturn.http.origin import OriginPolicy
-from keyturn.http.security import PAGE_POLICY
 from keyturn.ports import Clock, Entropy, PasswordHasher
 from keyturn.server.api import Api
 from keyturn.server.app import Page, lifespan_of, router
 from keyturn.server.batching import Batcher
 from keyturn.server.credentials import Credentials
-from keyturn.server.docs_page import docs_page
+from keyturn.server.docs_page import docs_pages
 from keyturn.server.edge import Edge
 from keyturn.server.lanes import Lane
 from keyturn.server.openapi import describe
@@ -128,10 +127,7 @@ def application(settings: Settings, context: Context) -> ASGIApp:
     shown = settings.developer_pages
     if shown is None:
         shown = settings.development_for(issuer)
-    pages = [
-        Page("/openapi.json", json.dumps(description), "application/json"),
-        Page("/docs", docs_page(description), "text/html", PAGE_POLICY),
-    ]
+    pages = [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)]
     return Edge(
         router(calls, origins, pages if shown else [], lifespan_of(api)),
         issuer=issuer,
