@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.attacks import Visitor, Watch
 from tests.support.server import LiveServer
+from tests.support.wire import Wire
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +46,17 @@ def visitor(shared: LiveServer) -> Iterator[Visitor]:
     with Visitor(shared) as client:
         client.join()
         yield client
+
+
+@pytest.fixture
+def server(tmp_path: Path, witness: Witness) -> Iterator[LiveServer]:
+    """A server of one test's own."""
+    with LiveServer(tmp_path / "data", wrap=witness.wrap) as live:
+        yield live
+
+
+@pytest.fixture
+def wire(server: LiveServer) -> Iterator[Wire]:
+    """A connection to it."""
+    with Wire(server.address) as connection:
+        yield connection
