@@ -125,10 +125,14 @@ def lifespan_of(api: Api) -> Callable[[Any], contextlib.AbstractAsyncContextMana
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         context = api.context
+
+        async def follow() -> None:
+            await api.storing.run(lambda: context.revocations.follow(context.database))
+
+        # Before the first request: a session that ended before a restart must not be good again after it.
+        await follow()
         tasks = [
-            asyncio.create_task(
-                _repeat(FOLLOW_SECONDS, lambda: api.storing.run(lambda: context.revocations.follow(context.database)))
-            ),
+            asyncio.create_task(_repeat(FOLLOW_SECONDS, follow)),
             asyncio.create_task(_repeat(PURGE_SECONDS, lambda: _purge(api))),
         ]
         try:

@@ -48,8 +48,9 @@ class Revocations:
 
         def work(tx: Transaction) -> tuple[Micros, list[tuple[str, Micros]]]:
             since = tx.now - self._keep
-            if self._followed_until is not None:
+            if self._followed_until is not None and self._followed_until <= tx.now:
                 # A write may commit a little after the time it bears, and clocks differ: read the last stretch again.
+                # A clock that was set back makes all of it the last stretch.
                 since = max(since, self._followed_until - self._overlap)
             return tx.now, tx.sessions.ended_since(since)
 
