@@ -10,6 +10,7 @@ import pytest
 from tests.support.attacks import Visitor, Watch
 from tests.support.server import LiveServer
 from tests.support.wire import Wire
+from tests.support.witness import Witness
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +47,22 @@ def visitor(shared: LiveServer) -> Iterator[Visitor]:
     with Visitor(shared) as client:
         client.join()
         yield client
+
+
+@pytest.fixture(scope="session")
+def witness() -> Iterator[Witness]:
+    """Knows what the servers that it wraps were trusted with, whatever client they talk to."""
+    heard = Witness()
+    with heard.listening():
+        yield heard
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaked(witness: Witness) -> Iterator[None]:
+    witness.begin()
+    yield
+    assert witness.errors == []
+    assert witness.leaks() == []
 
 
 @pytest.fixture
