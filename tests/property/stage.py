@@ -1,0 +1,107 @@
+"""The real flows over a real SQLite file, which can be reopened, copied, and replaced by its copy."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from keyturn.core.keyring import KeyRing
+from keyturn.core.model import SECOND, AccessClaims, Policy
+from keyturn.hashing import Argon2Hasher
+from keyturn.service.context import Context
+from keyturn.service.revocations import Revocations
+from keyturn.service.tokens import Tokens
+from keyturn.stores.keys import new_key
+from keyturn.stores.sql import SqlDatabase, open_database
+from keyturn.testing.fakes import FakeClock, SeededEntropy
+
+DAY = 86_400 * SECOND
+POLICY = Policy(idle_lifetime=2 * DAY, session_lifetime=7 * DAY)
+
+
+@cache
+def _rings() -> tuple[KeyRing, KeyRing]:
+    return KeyRing((new_key("access", "HS256", 0),)), KeyRing((new_key("refresh", "HS256", 0),))
+
+
+@cache
+def _empty_database() -> bytes:
+    """A database without a row, made once: a test that begins a thousand times need not migrate a thousand times."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        open_database(f"sqlite:///{path}", clock=FakeClock()).close()
+        return path.read_bytes()
+
+
+class Stage:
+    """What the flows need, and what a test does to it.
+
+    Attributes:
+        context: for the flows.
+        clock: stands still until it is told.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="keyturn-")
+        self._file = Path(self._folder.name) / "keyturn.db"
+        self._copy = Path(self._folder.name) / "copy.db"
+        self._file.write_bytes(_empty_database())
+        self.clock = FakeClock()
+        entropy = SeededEntropy()
+        access, refresh = _rings()
+        issuer = "https://auth.example"
+        self.context = Context(
+            database=self._opened(),
+            hasher=Argon2Hasher(entropy, memory_kib=8, time_cost=1),
+            clock=self.clock,
+            entropy=entropy,
+            policy=POLICY,
+            tokens=Tokens(issuer, issuer, POLICY, access, refresh),
+            revocations=Revocations(POLICY),
+        )
+
+    def _opened(self) -> SqlDatabase:
+        return open_database(f"sqlite:///{self._file}", clock=self.clock)
+
+    def reopen(self) -> None:
+        """Close the database and open it again, as a restart does; what was kept in memory is gone."""
+        self.context.database.close()
+        self.context = replace(self.context, database=self._opened(), revocations=Revocations(POLICY))
+
+    def copy(self) -> None:
+        """Keep a copy of the database as it is."""
+        with closing(sqlite3.connect(self._file)) as source, closing(sqlite3.connect(self._copy)) as target:
+            source.backup(target)
+
+    def fall_back(self) -> None:
+        """The copy takes the place of the database: whatever was written since is lost."""
+        self.context.database.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._file}{suffix}").unlink(missing_ok=True)
+        shutil.copy(self._copy, self._file)
+        self.reopen()
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The sessions' rows as they lie in the file, by id."""
+        with closing(sqlite3.connect(self._file)) as connection:
+            connection.row_factory = sqlite3.Row
+            return {row["id"]: dict(row) for row in connection.execute("SELECT * FROM sessions")}
+
+    def advance(self, micros: int) -> None:
+        self.clock.time += micros
+        self.clock.uptime += micros
+
+    def claims(self, user: str, session: str) -> AccessClaims:
+        """What a verified access token of a session says."""
+        now = self.clock.now() // SECOND
+        return AccessClaims(user, session, "0" * 24, now, now + 600, now)
+
+    def close(self) -> None:
+        self.context.database.close()
+        self._folder.cleanup()
