@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from keyturn.core.model import AccessClaims, RefreshToken
@@ -41,12 +42,13 @@ class Credentials:
         token, by_cookie = self._access_token(headers)
         return self.verify(token), by_cookie
 
-    def claims_to_sign_out(self, headers: RawHeaders) -> AccessClaims | None:
-        """Whom an access token names, if one does; it may have expired lately."""
-        try:
-            return self.verify_lately(self._access_token(headers)[0])
-        except TokenError:
-            return None
+    def claims_to_sign_out(self, headers: RawHeaders) -> list[AccessClaims]:
+        """Whom the access tokens name, in the header and in the cookie; they may have expired lately."""
+        found = []
+        for token in (*_bearers(headers), read_cookie(headers, self.cookies.access)):
+            with suppress(TokenError):
+                found += [self.verify_lately(token)] if token else []
+        return found
 
     def refresh_cookie(self, headers: RawHeaders) -> str | None:
         """The value of the refresh cookie.
@@ -79,9 +81,12 @@ class Credentials:
         return token, bearer is None
 
 
+def _bearers(headers: RawHeaders) -> list[str]:
+    parts = [value.partition(" ") for value in all_values(headers, b"authorization")]
+    return [token for scheme, _, token in parts if scheme.lower() == "bearer"]
+
+
 def _bearer(headers: RawHeaders) -> str | None:
-    values = all_values(headers, b"authorization")
-    if len(values) > 1:
+    if len(all_values(headers, b"authorization")) > 1:
         raise AccessTokenInvalid
-    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
-    return token if scheme.lower() == "bearer" else None
+    return next(iter(_bearers(headers)), None)
