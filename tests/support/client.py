@@ -142,7 +142,7 @@ class Browser(httpx2.Client):
         response.read()
         if self._description is not None:
             content_type = response.headers.get("content-type")
-            body = response.json() if "json" in (content_type or "") else response.text
+            body = response.json() if "json" in (content_type or "") and response.content else response.text
             path = response.request.url.path
             if path not in {"/openapi.json", "/docs", "/docs.css"}:
                 self._description.check(response.request.method, path, response.status_code, content_type, body)
