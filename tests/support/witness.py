@@ -54,7 +54,7 @@ class Witness(logging.Handler):
 
     def token(self, token: str) -> str:
         """Remember a token: its header is no secret, the rest is."""
-        self._words.update(part[:_TELLING] for part in re.split(r"[^A-Za-z0-9_-]+", token)[1:] if len(part) >= 20)
+        self._words.update(part[:_TELLING] for part in re.split(r"[^A-Za-z0-9_-]+", token)[1:] if len(part) >= _TELLING)
         return token
 
     def seed(self, seed: str) -> None:
