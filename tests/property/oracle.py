@@ -73,6 +73,10 @@ class Told:
     parent: Leaf | None = None
     reason: str | None = None
 
+    @property
+    def fresh(self) -> bool:
+        return self.parent is not None
+
 
 @dataclass
 class Person:
@@ -102,6 +106,7 @@ class Oracle:
         self.rules = rules
         self.past = Past()
         self.leaves: dict[str, Leaf] = {}
+        self.fell_back = False
 
     def remember(self) -> Past:
         """What a copy of the store would hold."""
