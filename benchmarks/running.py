@@ -57,12 +57,14 @@ def server(environ: Mapping[str, str] = {}) -> Iterator[Running]:
         data_dir = Path(folder, "data")
         command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "keyturn", "serve", "--port", "0"]
         began = time.perf_counter()
-        process = subprocess.Popen(
-            [*command, "--data-dir", str(data_dir)],
-            env={**os.environ, "KEYTURN_LOG_LEVEL": "warning", **environ},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        with Path(folder, "log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, "--data-dir", str(data_dir)],
+                env={**os.environ, **environ},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         try:
             assert process.stdout
             greeting = "".join(process.stdout.readline() for _ in range(4))
