@@ -25,7 +25,7 @@ text { font: 14px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f232
 .good { fill: #1a7f37 } .calm { fill: #0969da } .care { fill: #9a6700 } .over { fill: #cf222e } .none { fill: #59636e }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .paper { fill: #0d1117 } .card { fill: #151b23; stroke: #3d444d }
-  .quiet { fill: #9198a1 } .badge { fill: #ffffff } .none { fill: #656c76 }
+  .quiet { fill: #9198a1 } .badge { fill: #ffffff } .none { fill: #656c76 } text.over { fill: #ff7b72 }
 }
 """
 
@@ -88,7 +88,7 @@ def _rung(rule: Rule, y: float, *, last: bool) -> Iterator[str]:
         yield f'<path d="M48 {y + 43:g}V{y + _STEP + 11:g}" class="line" marker-end="url(#to)"/>'
         yield text(60, y + 66, "no", "quiet")
     yield from badge(564, middle - 12, rule.verdict)
-    yield from _lines(_RIGHT, middle, rule.then, 40)
+    yield from _lines(_RIGHT, middle, rule.then, 38)
 
 
 def _lines(x: float, middle: float, words: str, width: int) -> Iterator[str]:
@@ -211,9 +211,9 @@ def stories() -> str:
     parts: list[str] = []
     most = max(len(story.acts) for story in STORIES)
     for index, story in enumerate(STORIES):
-        parts += _panel(story, 16 + index * _WIDE, 96 + most * _TALL)
+        parts += _panel(story, 16 + index * _WIDE, 76 + most * _TALL)
     return svg(
-        16 + len(STORIES) * _WIDE, 128 + most * _TALL, "Three stories of a session, as the table decides them", parts
+        16 + len(STORIES) * _WIDE, 108 + most * _TALL, "Three stories of a session, as the table decides them", parts
     )
 
 

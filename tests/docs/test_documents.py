@@ -1,39 +1,42 @@
-"""The documents say what is, and all of it."""
+"""The documents name what exists, and everything that exists of what they claim to list."""
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import sqlite3
+import xml.etree.ElementTree as ET
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from docs.draw import drawings
-from tests.docs.test_quickstart import blocks
 from tests.support.client import BASE, Browser
+from tests.support.documents import DOCS, PAGES, README, blocks, names_in, rows_of, text_of
 from tests.support.server import ROOT, LiveServer
 
 from keyturn import Verifier
 from keyturn.core.model import AccessClaims, EndReason
-from keyturn.http.problems import STATUS
-from keyturn.server.calls import Call
+from keyturn.errors import SessionEnded
+from keyturn.http.problems import STATUS, problem_of
+from keyturn.server.settings import Settings
+from keyturn.server.settings_sources import CONFIG, LEGACY, variable
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+SOURCE = ROOT / "src" / "keyturn"
+ARCHITECTURE, CONTRIBUTING, SECURITY = (ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CONTRIBUTING", "SECURITY"))
 
-
-def names_in(page: str) -> set[str]:
-    """What stands in code marks."""
-    return set(re.findall(r"`([^`\n]+)`", (ROOT / page).read_text(encoding="utf-8")))
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def anchors(page: Path) -> set[str]:
-    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", text_of(page), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each_page
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)]+)\)", text_of(page)):
         if target.startswith("https://"):
             continue
         path, _, anchor = target.partition("#")
@@ -42,71 +45,146 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(linked), f"{page.name} links to {target}"
 
 
+@each_page
+def test_every_file_of_the_project_that_is_named_exists(page: Path) -> None:
+    """Those of the architecture are named from the package's folder, and have a test of their own."""
+    for name in names_in(page):
+        if page != ARCHITECTURE and re.match(r"(src|tests|docs|benchmarks)/|requirements\.|pyproject\.", name):
+            assert (ROOT / name).exists(), name
+
+
+@each_page
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    named = set(re.findall(r"(?:^|[`=]\S* ?)make ([a-z]+)", text_of(page), flags=re.MULTILINE))
+    assert named <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def test_every_make_target_is_explained() -> None:
+    targets = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    explained = {*re.findall(r"^make (\w+)", "\n".join(blocks(CONTRIBUTING, "console")), flags=re.MULTILINE), "clean"}
+    assert set(targets[0].split()) <= explained | {"serve"}
+
+
+@each_page
+def test_every_setting_that_is_named_exists(page: Path) -> None:
+    known = {variable(name) for name in Settings.model_fields} | {CONFIG, *LEGACY}
+    for name in re.findall(r"\b(?:KEYTURN|JWT)_[A-Z_]*[A-Z]\b(?!…)", text_of(page)):
+        assert name.removesuffix("_FILE") in known, name
+
+
 @pytest.mark.parametrize("path", drawings(), ids=lambda path: path.name)
 def test_the_drawings_are_those_of_the_table_that_runs(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == drawings()[path], "type: make docs"
+    assert text_of(path) == drawings()[path], "type: make docs"
 
 
-def test_every_module_is_named_in_the_architecture_and_every_named_one_exists() -> None:
-    source = ROOT / "src" / "keyturn"
-    named = names_in("ARCHITECTURE.md")
-    for module in source.rglob("*.py"):
-        path = module.relative_to(source)
-        wanted = {str(path), path.name, *(f"{parent}/" for parent in path.parents if str(parent) != ".")}
-        assert named & (wanted if module.name == "__init__.py" or len(path.parts) > 2 else {str(path), path.name}), path
-    for name in named:
-        if re.fullmatch(r"[\w/]+\.py", name):
-            assert list(source.rglob(name.rpartition("/")[2])), name
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.svg")), ids=lambda path: path.name)
+def test_a_drawing_is_text_to_select_and_loads_nothing(path: Path) -> None:
+    drawing = ET.fromstring(text_of(path))
+    assert sum(1 for _ in drawing.iter("{http://www.w3.org/2000/svg}text")) > 20
+    assert path in drawings()
+    assert re.findall(r"https?://[^\"]*|@import|url\([^#]", text_of(path)) == ["http://www.w3.org/2000/svg"]
+
+
+def test_every_module_has_a_line_in_the_architecture_and_every_line_a_module() -> None:
+    lines = [file.strip("`") for file, _ in rows_of(ARCHITECTURE, "file")]
+    assert len(lines) == len(set(lines))
+    modules = set()
+    for module in SOURCE.rglob("*.py"):
+        path = module.relative_to(SOURCE)
+        folder = next((f"{folder}/" for folder in path.parents if f"{folder}/" in lines), None)
+        if path.name != "__init__.py" or len(path.parts) == 1 or folder:
+            modules.add(folder or str(path))
+    assert set(lines) == modules
+
+
+def test_every_other_file_and_folder_that_the_architecture_names_exists() -> None:
+    for name in names_in(ARCHITECTURE):
+        if re.fullmatch(r"\w[\w./]*(/\w*|\.py|\.toml)", name):
+            assert (ROOT / name).exists() or (SOURCE / name).exists(), name
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    explained = {name for name in names_in(CONTRIBUTING) if re.fullmatch(r"tests/\w+/", name)}
+    folders = {f"tests/{path.parent.name}/" for path in (ROOT / "tests").glob("*/test_*.py")} | {"tests/unit/"}
+    assert folders <= explained
 
 
 def test_every_error_code_is_documented_with_its_status() -> None:
-    table = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     documented = {
         (int(status), code)
-        for status, codes in re.findall(r"^\| (\d{3}) \| ([^|]+) \|", table, flags=re.MULTILINE)
+        for status, codes, *_ in rows_of(DOCS / "errors.md", "status")
         for code in re.findall(r"`(\w+)`", codes)
     }
     assert documented == {(status, error.code) for error, status in STATUS.items()}
 
 
 def test_every_reason_is_documented() -> None:
-    table = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8").partition("| `reason` |")[2]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == {reason.value for reason in EndReason}
+    documented = [reason.strip("`") for reason, *_ in rows_of(DOCS / "errors.md", "`reason`")]
+    assert sorted(documented) == sorted(EndReason)
+    explained = text_of(DOCS / "protocol.md").partition("## After the end")[2].partition("##")[0]
+    assert set(EndReason) <= set(re.findall(r"`(\w+)`", explained))
 
 
-def test_every_call_is_documented_and_every_documented_one_exists(server: LiveServer, browser: Browser) -> None:
+def test_the_error_that_is_shown_is_the_one_that_is_sent() -> None:
+    (shown,) = blocks(DOCS / "errors.md", "json")
+    assert json.loads(shown) == problem_of(SessionEnded(EndReason.PASSWORD_CHANGED)).body
+
+
+def test_every_call_is_documented_and_every_documented_one_exists(browser: Browser) -> None:
     paths = browser.get("/openapi.json").json()["paths"]
     calls = {f"{method.upper()} {path.removeprefix(BASE)}" for path, found in paths.items() for method in found}
-    documented = {name for name in names_in("docs/http-api.md") if re.match(r"(GET|POST|PATCH|DELETE) /", name)}
+    documented = {name for name in names_in(DOCS / "http-api.md") if re.match(r"(GET|POST|PATCH|DELETE) /", name)}
     assert documented == calls | {"GET /openapi.json", "GET /docs"}
-    assert Call.__doc__
 
 
-def test_the_verifiers_page_and_the_readme_show_code_that_works(server: LiveServer, browser: Browser) -> None:
+def test_every_member_that_a_call_takes_is_documented(browser: Browser) -> None:
+    description = browser.get("/openapi.json").json()
+    documented = {
+        name.strip("`"): set(re.findall(r"`(\w+)\??`", takes))
+        for name, takes, _ in rows_of(DOCS / "http-api.md", "call")
+    }
+    for path, found in description["paths"].items():
+        for method, call in found.items():
+            for content in call.get("requestBody", {}).get("content", {}).values():
+                schema = description["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+                call_name = f"{method.upper()} {path.removeprefix(BASE)}"
+                # A token is told of in words, since it may come in a cookie just as well.
+                assert set(schema["properties"]) - {"refresh_token"} <= documented[call_name], call_name
+
+
+def test_every_member_of_a_user_and_a_session_is_documented(browser: Browser) -> None:
+    signed_in = browser.register()
+    page = text_of(DOCS / "http-api.md")
+    for thing in ("user", "session"):
+        listed = re.search(rf"^`{thing}`: (.*?)\.$|\. `{thing}`: (.*?)\.$", page, flags=re.MULTILINE | re.DOTALL)
+        assert listed, thing
+        named = set(re.findall(r"`(\w+)`", (listed[1] or listed[2]).partition(". ")[0]))
+        assert named == set(signed_in[thing]), thing
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "verifier.md"], ids=lambda page: page.name)
+def test_the_code_that_is_shown_works(page: Path, server: LiveServer, browser: Browser) -> None:
     token = browser.register()["access_token"]
-    jwks = browser.get("/.well-known/jwks.json").json()
-    for page in (ROOT / "README.md", ROOT / "docs" / "verifier.md"):
-        (program,) = blocks(page, "python")
-        room: dict[str, object] = {"jwks": jwks}
-        exec(program.replace("https://accounts.example.com", server.issuer), room)
-        verifier, who = room["verifier"], room["who"]
-        assert isinstance(verifier, Verifier)
-        verifier._now = server.clock.now
-        assert callable(who)
-        assert who(token) == browser.me().json()["id"]
-        assert who(token[:-4] + "AAAA") is None
+    (program,) = blocks(page, "python")
+    room: dict[str, object] = {}
+    exec(program.replace("http://127.0.0.1:8000", server.issuer), room)
+    verifier, user_id_of = room["verifier"], room["user_id_of"]
+    assert isinstance(verifier, Verifier)
+    assert callable(user_id_of)
+    verifier._now = server.clock.now
+    assert user_id_of(token) == browser.me().json()["id"]
+    assert user_id_of(token[:-4] + "AAAA") is None
 
 
 def test_the_verifiers_page_names_every_argument_and_claim() -> None:
-    named = names_in("docs/verifier.md")
-    arguments = set(Verifier.__init__.__annotations__) - {"return", "keys", "clock"}
-    shown = {name for name in AccessClaims.__dataclass_fields__ if name != "id"}
-    assert arguments | shown <= named
+    named = names_in(DOCS / "verifier.md")
+    arguments = set(Verifier.__init__.__annotations__) - {"return", "clock"}
+    assert arguments | set(AccessClaims.__dataclass_fields__) <= named
 
 
 def test_the_command_that_ends_every_session_after_a_restore_does_so(server: LiveServer, browser: Browser) -> None:
     token = browser.register(delivery="body")["refresh_token"]
-    (command,) = [block for block in blocks(ROOT / "docs" / "operations.md", "console") if "sqlite3" in block]
+    (command,) = [block for block in blocks(DOCS / "operations.md", "console") if "sqlite3" in block]
     statement = re.search(r'"(UPDATE .*)"', command)
     assert statement
     with closing(sqlite3.connect(server.data_dir / "keyturn.db")) as database, database:
@@ -115,19 +193,27 @@ def test_the_command_that_ends_every_session_after_a_restore_does_so(server: Liv
     assert (answer.status_code, answer.json()["reason"]) == (403, "revoked")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_setting_that_is_named_exists(page: Path) -> None:
-    documented = set(re.findall(r"KEYTURN_[A-Z_]+", (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")))
-    named = {
-        name.removesuffix("_FILE").rstrip("_")
-        for name in re.findall(r"KEYTURN_[A-Z_]+", page.read_text(encoding="utf-8"))
-    }
-    assert named <= {*documented, "KEYTURN", "KEYTURN_CONFIG"}
+def test_every_event_of_the_log_is_named() -> None:
+    recorded = set()
+    for module in SOURCE.rglob("*.py"):
+        for call in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "record":
+                names = [node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant)]
+                recorded |= {name for name in names if isinstance(name, str)}
+    assert {"authn_login_success", "session_renewed"} <= recorded
+    assert recorded <= names_in(DOCS / "operations.md")
 
 
 def test_every_promise_names_a_test_that_exists() -> None:
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    promised = {name for name in names_in("SECURITY.md") if name.startswith("test_")}
-    assert promised
-    missing = [name for name in promised if f"def {name}(" not in tests]
-    assert not missing
+    tests = {
+        test
+        for folder in (ROOT / "tests", SOURCE / "testing")
+        for path in folder.rglob("*.py")
+        for test in re.findall(r"^ *def (test_\w+)\(", text_of(path), flags=re.MULTILINE)
+    }
+    promises = rows_of(SECURITY, "promise")
+    assert promises
+    for promise, shown_by in promises:
+        named = re.findall(r"`(test_\w+)`", shown_by)
+        assert named, promise
+        assert set(named) <= tests, promise
