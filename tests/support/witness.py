@@ -62,10 +62,15 @@ class Witness(logging.Handler):
         self._words.add(seed)
 
     def password(self, password: str) -> str:
-        """Remember a password or its hash; not one so short that it is an everyday word."""
+        """Remember a password; not one so short that it is an everyday word."""
         if len(password) >= 8:
             self._phrases.add(password)
         return password
+
+    def hash(self, password_hash: str) -> str:
+        """Remember the hash of a password, and its salt."""
+        self._words.update(part[:_TELLING] for part in re.split(r"[^A-Za-z0-9_-]+", password_hash) if len(part) >= 20)
+        return password_hash
 
     def leaks(self) -> list[str]:
         """The lines that hold a secret."""
@@ -115,7 +120,7 @@ class _WatchedHasher(CountedHasher):
         self._witness = witness
 
     def hash(self, password: str) -> str:
-        return self._witness.password(super().hash(self._witness.password(password)))
+        return self._witness.hash(super().hash(self._witness.password(password)))
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         return super().verify(password_hash, self._witness.password(password))
