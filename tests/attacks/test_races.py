@@ -99,7 +99,7 @@ def test_a_token_that_two_hundred_present_at_once_has_one_successor(
         connections = [Wire(crowded.address) for _ in range(CROWD)]
         for connection in connections:
             connection.connect()
-        answers = at_once(*(lambda wire=connection: refreshed(wire, token) for connection in connections))  # type: ignore[misc]
+        answers = at_once(*(lambda wire=connection: refreshed(wire, token) for connection in connections))
         for connection in connections:
             connection.close()
         assert {answer.status for answer in answers} == {200}
@@ -124,8 +124,8 @@ def test_no_token_lives_after_a_sign_out_has_returned(wires: tuple[Wire, Wire], 
         signing_out = {"refresh_token": refresh_token}
         named = [] if round_ % 3 else [bearer(opened["access_token"])]
         answers = at_once(
-            lambda token=refresh_token: refreshed(one, token),  # type: ignore[misc]
-            lambda body=signing_out, headers=named: other.call("POST", "/logout", body, headers=headers),  # type: ignore[misc]
+            lambda token=refresh_token: refreshed(one, token),
+            lambda body=signing_out, headers=named: other.call("POST", "/logout", body, headers=headers),
         )
         assert answers[1].status == 204
         assert answers[0].status in {200, 403}
@@ -142,10 +142,10 @@ def test_no_old_token_lives_after_a_password_change_has_returned(wires: tuple[Wi
             crowded.clock.advance(31)
         change = {"current_password": PASSWORD, "new_password": PASSWORD}
         answers = at_once(
-            lambda token=stolen["refresh_token"]: refreshed(one, token),  # type: ignore[misc]
+            lambda token=stolen["refresh_token"]: refreshed(one, token),
             lambda token=opened["access_token"], body=change: other.call(
                 "POST", "/password", body, headers=[bearer(token)]
-            ),  # type: ignore[misc]
+            ),
         )
         assert answers[1].status == 200
         assert answers[0].status in {200, 403}
@@ -166,10 +166,10 @@ def test_a_sign_in_under_way_does_not_outlive_a_password_change(wires: tuple[Wir
         login = {"login": "sign-in@example.com", "password": old, "delivery": "body"}
         change = {"current_password": old, "new_password": new}
         answers = at_once(
-            lambda body=login: one.call("POST", "/login", body),  # type: ignore[misc]
+            lambda body=login: one.call("POST", "/login", body),
             lambda token=opened["access_token"], body=change: other.call(
                 "POST", "/password", body, headers=[bearer(token)]
-            ),  # type: ignore[misc]
+            ),
         )
         assert answers[1].status == 200
         assert answers[0].status in {200, 401}
@@ -185,12 +185,12 @@ def test_of_two_who_end_and_two_who_refresh_none_sees_an_error(wires: tuple[Wire
         token, headers = opened["refresh_token"], [bearer(opened["access_token"])]
         with Wire(crowded.address) as third, Wire(crowded.address) as fourth:
             answers = at_once(
-                lambda token=token: refreshed(one, token),  # type: ignore[misc]
-                lambda token=token: refreshed(third, token),  # type: ignore[misc]
-                lambda headers=headers: other.call("POST", "/logout-all", {}, headers=headers),  # type: ignore[misc]
+                lambda token=token: refreshed(one, token),
+                lambda token=token: refreshed(third, token),
+                lambda headers=headers: other.call("POST", "/logout-all", {}, headers=headers),
                 lambda headers=headers, id_=opened["session"]["id"]: fourth.call(
                     "DELETE", f"/sessions/{id_}", headers=headers
-                ),  # type: ignore[misc]
+                ),
             )
         assert {answer.status for answer in answers[:2]} <= {200, 403}
         assert answers[2].status in {204, 401}
