@@ -1,0 +1,94 @@
+"""Killed without warning, over and over, in the middle of thousands of refreshes: nothing that was answered is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.support.history import rows_of, violations
+from tests.support.load import CHEAP_HASHES, Crowd, finish
+from tests.support.server import ServerProcess
+
+CLIENTS = 24
+LEAVING = {0: 5, 1: 20}
+"""Of those that stay, these sign out after so many refreshes of a round."""
+
+
+def verdicts(log: Path) -> Counter[str]:
+    """How many refreshes were decided which way, as the server's log has it. A kill may cut a line short."""
+    found: Counter[str] = Counter()
+    for line in log.read_text().splitlines():
+        try:
+            found[json.loads(line).get("verdict", "")] += 1
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def run(data_dir: Path, window: str, *, rounds: int, refreshes: int) -> tuple[Crowd, Counter[str]]:
+    """Let a crowd refresh, kill the server in the middle, start it again on the same data; and so on."""
+    environ = {**CHEAP_HASHES, "KEYTURN_REFRESH_WINDOW": window, "KEYTURN_LOG_FORMAT": "json"}
+    server = ServerProcess(data_dir, environ)
+    port = int(server.url.rpartition(":")[2])
+    crowd = Crowd(server.url, CLIENTS)
+    try:
+        for _ in range(rounds):
+            threads = crowd.start(threading.Event(), leaving=LEAVING)
+            crowd.wait_for(refreshes)
+            server.kill()
+            finish(threads)
+            server = ServerProcess(data_dir, environ, port=port)
+            _everybody_goes_on(crowd)
+            assert violations(crowd.events, rows_of(data_dir / "keyturn.db")) == []
+            crowd.join(len(LEAVING))
+        return crowd, verdicts(server.log)
+    finally:
+        server.kill()
+        crowd.close()
+
+
+def _everybody_goes_on(crowd: Crowd) -> None:
+    """With the newest token that each holds, answered or not; and nobody comes back."""
+    crowd.close()
+    for client in crowd.clients:
+        status = client.refresh()
+        acknowledged = any(event.op == "sign_out" and event.status == 204 for event in client.events)
+        assert status == 403 if acknowledged else status == 200 or client.signed_out, client.events[-3:]
+
+
+def _nothing_was_lost(data_dir: Path, crowd: Crowd, decided: Counter[str]) -> None:
+    rows = rows_of(data_dir / "keyturn.db")
+    assert decided["caught_up"] == 0
+    assert decided["reused"] == 0
+    # Every client had the last word of its session answered: then the database is exactly where the client is.
+    for client in crowd.staying:
+        newest = max(event.got for event in client.events)
+        assert rows[client.session].generation == newest - 1
+    # A rotation is logged after its commit: a kill in between leaves at most one unlogged for each that was in flight.
+    unanswered = sum(event.op == "refresh" and event.status is None for event in crowd.events)
+    rotations = sum(row.generation for row in rows.values())
+    assert 0 <= rotations - decided["rotated"] <= unanswered
+
+
+def test_a_server_killed_while_every_refresh_rotates_loses_nothing(tmp_path: Path) -> None:
+    crowd, decided = run(tmp_path / "data", "0s", rounds=5, refreshes=400)
+    _nothing_was_lost(tmp_path / "data", crowd, decided)
+    assert decided["rotated"] > 1000
+    assert decided["recovered"] > 0
+
+
+def test_a_server_killed_while_refreshes_converge_loses_nothing(tmp_path: Path) -> None:
+    crowd, decided = run(tmp_path / "data", "30s", rounds=3, refreshes=400)
+    _nothing_was_lost(tmp_path / "data", crowd, decided)
+    assert decided["converged"] > 1000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("window", ["0s", "30s"])
+def test_a_server_killed_fifty_times_loses_nothing(tmp_path: Path, window: str) -> None:
+    crowd, decided = run(tmp_path / "data", window, rounds=50, refreshes=2000)
+    _nothing_was_lost(tmp_path / "data", crowd, decided)
