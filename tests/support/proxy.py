@@ -20,7 +20,7 @@ class LossyProxy:
     Attributes:
         address: where the proxy listens.
         lose: how many connections are still to be cut as soon as the server has answered on them.
-        lost: how many were.
+        lost: what the server had answered on each of those that were.
     """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
@@ -28,7 +28,8 @@ class LossyProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
         self.url = f"http://127.0.0.1:{self.address[1]}"
-        self.lose = self.lost = 0
+        self.lose = 0
+        self.lost: list[bytes] = []
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -61,11 +62,17 @@ class LossyProxy:
             while data := server.recv(_CHUNK):
                 if self.lose > 0:
                     self.lose -= 1
-                    self.lost += 1
+                    self.lost.append(data + _rest(server))
                     break
                 client.sendall(data)
         _hang_up(client)
         _hang_up(server)
+
+
+def _rest(server: socket.socket) -> bytes:
+    """What follows the beginning of an answer, until the server has nothing more to say to somebody who says no more."""
+    server.shutdown(socket.SHUT_WR)
+    return b"".join(iter(lambda: server.recv(_CHUNK), b""))
 
 
 def _hang_up(connection: socket.socket) -> None:
