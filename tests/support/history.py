@@ -26,6 +26,8 @@ class Event:
         got: the generation of the token in the answer.
         status: of the answer; none: there was no whole answer, and nobody knows what was decided.
         reason: why the session is over, where the answer says so.
+        got_id: the id of the token in the answer.
+        request_id: of the answer.
     """
 
     op: str
@@ -36,6 +38,8 @@ class Event:
     got: int = 0
     status: int | None = None
     reason: str | None = None
+    got_id: str = ""
+    request_id: str = ""
 
 
 class Row(NamedTuple):

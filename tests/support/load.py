@@ -34,6 +34,7 @@ class LoadClient:
         events: what it did and saw.
         token: the newest refresh token that it holds.
         signed_out: whether it has asked for its session's end.
+        request_id: of the last answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -43,6 +44,7 @@ class LoadClient:
         self.token = ""
         self.session = ""
         self.signed_out = False
+        self.request_id = ""
 
     def call(self, path: str, body: Mapping[str, object]) -> tuple[int | None, dict[str, Any]]:
         """The status and the JSON of an answer; no status: there was no whole answer."""
@@ -53,6 +55,7 @@ class LoadClient:
         except (OSError, http.client.HTTPException):
             self._connection.close()
             return None, {}
+        self.request_id = response.getheader("x-request-id", "")
         return response.status, json.loads(data) if data else {}
 
     def sign_in(self, path: str, login: Mapping[str, object]) -> bool:
@@ -62,26 +65,25 @@ class LoadClient:
         if status not in {200, 201}:
             return False
         self.session = answer["session"]["id"]
-        self._keep(answer["refresh_token"])
-        self.events.append(Event("sign_in", self.session, began, time.monotonic(), got=1, status=status))
+        self.token = answer["refresh_token"]
+        self._saw("sign_in", began, status, {"gen": 1})
         return True
 
     def refresh(self) -> int | None:
         began, sent = time.monotonic(), claims_of(self.token)["gen"]
         status, answer = self.call("/refresh-token", {"refresh_token": self.token})
-        got = 0
+        got = {}
         if status == 200:
-            self._keep(answer["refresh_token"])
-            got = claims_of(self.token)["gen"]
-        reason = answer.get("reason") or answer.get("code")
-        self.events.append(Event("refresh", self.session, began, time.monotonic(), sent, got, status, reason))
+            self.token = answer["refresh_token"]
+            got = claims_of(self.token)
+        self._saw("refresh", began, status, got, sent=sent, reason=answer.get("reason") or answer.get("code"))
         return status
 
     def sign_out(self) -> int | None:
         self.signed_out = True
         began = time.monotonic()
         status, _ = self.call("/logout", {"refresh_token": self.token})
-        self.events.append(Event("sign_out", self.session, began, time.monotonic(), status=status))
+        self._saw("sign_out", began, status, {})
         return status
 
     def refresh_until(self, stop: threading.Event, *, sign_out_after: int | None = None) -> None:
@@ -101,8 +103,20 @@ class LoadClient:
     def close(self) -> None:
         self._connection.close()
 
-    def _keep(self, token: str) -> None:
-        self.token = token
+    def _saw(self, op: str, began: float, status: int | None, got: Mapping[str, Any], **more: Any) -> None:
+        self.events.append(
+            Event(
+                op,
+                self.session,
+                began,
+                time.monotonic(),
+                got=got.get("gen", 0),
+                got_id=got.get("jti", ""),
+                status=status,
+                request_id=self.request_id if status is not None else "",
+                **more,
+            )
+        )
 
 
 class Crowd:
