@@ -162,6 +162,16 @@ def test_every_member_of_a_user_and_a_session_is_documented(browser: Browser) ->
         assert named == set(signed_in[thing]), thing
 
 
+def test_the_sign_in_that_is_shown_is_what_is_answered(browser: Browser) -> None:
+    (shown,) = blocks(DOCS / "http-api.md", "json")
+    answer = browser.register()
+    answer["access_token"] = answer["access_token"][:3] + "…"
+    example = json.loads(shown)
+    for thing in ("user", "session"):
+        answer[thing]["id"] = example[thing]["id"]
+    assert example == answer
+
+
 @pytest.mark.parametrize("page", [README, DOCS / "verifier.md"], ids=lambda page: page.name)
 def test_the_code_that_is_shown_works(page: Path, server: LiveServer, browser: Browser) -> None:
     token = browser.register()["access_token"]
