@@ -1,0 +1,89 @@
+"""Told to stop, a server finishes what it began: nothing that was decided goes unanswered."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.support.history import rows_of, violations
+from tests.support.load import CHEAP_HASHES, Crowd, finish
+from tests.support.server import ServerProcess
+
+
+def _address(server: ServerProcess) -> tuple[str, int]:
+    parts = urlsplit(server.url)
+    assert parts.hostname
+    assert parts.port
+    return parts.hostname, parts.port
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_no_answer_of_a_committed_rotation_is_lost(tmp_path: Path, round_: int) -> None:
+    with ServerProcess(tmp_path / "data", {**CHEAP_HASHES, "KEYTURN_REFRESH_WINDOW": "0s"}) as server:
+        crowd = Crowd(server.url, 16)
+        threads = crowd.start(threading.Event(), leaving={0: 10})
+        crowd.wait_for(100 + 50 * round_)
+        began = time.monotonic()
+        assert server.stop(timeout=20) in {0, -signal.SIGTERM}
+        took = time.monotonic() - began
+        finish(threads)
+        crowd.close()
+    rows = rows_of(tmp_path / "data" / "keyturn.db")
+    assert violations(crowd.events, rows) == []
+    for client in crowd.clients:
+        # The last request of each got no answer; then it was not decided either: the row is where the client is.
+        assert client.events[-1].status is None or client.signed_out
+        answered = max(event.got for event in client.events)
+        assert rows[client.session].generation == answered - 1
+    assert took < 10
+
+
+def test_an_idle_server_stops_at_once_though_connections_are_open(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", CHEAP_HASHES) as server:
+        crowd = Crowd(server.url, 4)
+        began = time.monotonic()
+        assert server.stop(timeout=20) in {0, -signal.SIGTERM}
+        assert time.monotonic() - began < 3
+        crowd.close()
+
+
+def test_a_server_that_stops_takes_no_new_connection_and_answers_the_request_under_way(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", CHEAP_HASHES) as server:
+        address = _address(server)
+        with socket.create_connection(address, 20) as connection:
+            body = b'{"email": "alice@example.com", "password": "correct horse battery staple"}'
+            head = (
+                f"POST /api/v1/auth/register HTTP/1.1\r\nhost: {address[0]}:{address[1]}\r\n"
+                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            )
+            connection.sendall(head.encode() + body[:10])
+            _wait_until_read(address)
+            os.kill(server.process.pid, signal.SIGTERM)
+            _wait_until_refused(address)
+            connection.sendall(body[10:])
+            assert connection.recv(12) == b"HTTP/1.1 201"
+        assert server.process.wait(20) in {0, -signal.SIGTERM}
+
+
+def _wait_until_read(address: tuple[str, int]) -> None:
+    """One whole exchange on another connection: what came before on the first one has been read by then."""
+    with socket.create_connection(address, 20) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def _wait_until_refused(address: tuple[str, int]) -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(address, 1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("new connections are still taken")
