@@ -1,0 +1,104 @@
+"""Two servers on one data directory: started at once on an empty one, and at work together."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.support.history import rows_of
+from tests.support.load import CHEAP_HASHES, Crowd, LoadClient, claims_of, finish
+from tests.support.server import ServerProcess
+
+# One public URL for both, as behind a load balancer.
+ENVIRON = {**CHEAP_HASHES, "KEYTURN_ISSUER": "http://localhost:8000"}
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextmanager
+def two_servers(data_dir: Path, environ: dict[str, str]) -> Iterator[list[str]]:
+    """Started at the same moment; gives where each answers."""
+    data_dir.parent.mkdir(exist_ok=True)
+    ports = _free_ports(2)
+    with ThreadPoolExecutor(2) as starting:
+        servers = list(starting.map(lambda port: ServerProcess(data_dir, environ, port=port), ports))
+    try:
+        yield [f"http://127.0.0.1:{port}" for port in ports]
+    finally:
+        for server in servers:
+            server.kill()
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_two_servers_started_at_once_have_the_same_keys_and_one_schema(tmp_path: Path, attempt: int) -> None:
+    with two_servers(tmp_path / "data", ENVIRON) as urls:
+        keys, same_keys = (httpx2.get(f"{url}/.well-known/jwks.json").json() for url in urls)
+        assert keys == same_keys
+        crowd = Crowd(urls[0], 1)
+        here = crowd.clients[0]
+        there = LoadClient(urls[1])
+        there.session, there.token = here.session, here.token
+        assert there.refresh() == 200
+        assert claims_of(there.token)["gen"] == 2
+        crowd.close()
+        there.close()
+        with closing(sqlite3.connect(tmp_path / "data" / "keyturn.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert len(connection.execute("SELECT * FROM alembic_version").fetchall()) == 1
+
+
+def test_sessions_that_refresh_at_both_servers_in_turn_lose_nothing(tmp_path: Path) -> None:
+    """Both write all the time, so each finds the file locked by the other, and rows that the other has changed."""
+    rotations = 40
+    with two_servers(tmp_path / "data", {**ENVIRON, "KEYTURN_REFRESH_WINDOW": "0s"}) as urls:
+        crowd = Crowd(urls[0], 4)
+        elsewhere = [LoadClient(urls[1]) for _ in crowd.clients]
+
+        def refresh_in_turn(here: LoadClient, there: LoadClient) -> None:
+            for _ in range(rotations // 2):
+                for client, other in ((here, there), (there, here)):
+                    client.refresh()
+                    other.session, other.token = client.session, client.token
+
+        threads = [
+            threading.Thread(target=refresh_in_turn, args=pair) for pair in zip(crowd.clients, elsewhere, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        finish(threads)
+        events = [event for client in (*crowd.clients, *elsewhere) for event in client.events]
+        assert {event.status for event in events if event.op == "refresh"} == {200}
+        crowd.close()
+        for client in elsewhere:
+            client.close()
+    assert {row.generation for row in rows_of(tmp_path / "data" / "keyturn.db").values()} == {rotations}
+
+
+def test_one_token_presented_at_both_servers_at_once_converges(tmp_path: Path) -> None:
+    with two_servers(tmp_path / "data", ENVIRON) as urls:
+        crowd = Crowd(urls[0], 1)
+        tabs = [LoadClient(url) for url in urls * 8]
+        for tab in tabs:
+            tab.session, tab.token = crowd.clients[0].session, crowd.clients[0].token
+        threads = [threading.Thread(target=tab.refresh) for tab in tabs]
+        for thread in threads:
+            thread.start()
+        finish(threads)
+        assert {tab.events[-1].status for tab in tabs} == {200}
+        assert len({tab.token for tab in tabs}) == 1
+        for client in (*crowd.clients, *tabs):
+            client.close()
+    assert {row.generation for row in rows_of(tmp_path / "data" / "keyturn.db").values()} == {1}
