@@ -14,7 +14,7 @@ from keyturn.core.model import Micros
 from keyturn.errors import KeyturnError, NotFound
 from keyturn.http.forwarded import Client, HttpsRequired, Network, client_of
 from keyturn.http.headers import RawHeaders, single_value
-from keyturn.http.origin import OriginPolicy, is_loopback_host
+from keyturn.http.origin import OriginPolicy, is_loopback_host, is_loopback_origin
 from keyturn.http.problems import (
     MEDIA_TYPE,
     HeadersTooLarge,
@@ -185,8 +185,9 @@ class _Exchange:
 
 
 def _is_loopback_netloc(host: str) -> bool:
+    """Whether a Host header is a loopback name or address, with a port or without, and nothing else."""
     try:
-        return is_loopback_host(urlsplit(f"//{host}").hostname or "")
+        return "@" not in host and urlsplit(f"//{host}").netloc == host and is_loopback_origin(f"http://{host}")
     except ValueError:
         return False
 
