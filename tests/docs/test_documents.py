@@ -203,6 +203,20 @@ def test_the_command_that_ends_every_session_after_a_restore_does_so(server: Liv
     assert (answer.status_code, answer.json()["reason"]) == (403, "revoked")
 
 
+def test_taking_the_access_key_out_refuses_the_access_tokens_and_signs_nobody_out(tmp_path: Path) -> None:
+    data_dir, issuer = tmp_path / "data", "http://localhost"
+    with LiveServer(data_dir, issuer=issuer) as server, Browser(server.url) as browser:
+        signed_in = browser.register(delivery="body")
+    keys = data_dir / "keys.json"
+    content = json.loads(text_of(keys))
+    del content["access"]
+    keys.write_text(json.dumps(content))
+    with LiveServer(data_dir, issuer=issuer) as server, Browser(server.url) as browser:
+        assert browser.call("GET", "/me", bearer=signed_in["access_token"]).status_code == 401
+        assert browser.refresh(signed_in["refresh_token"]).status_code == 200
+        assert browser.me().status_code == 200
+
+
 def test_every_event_of_the_log_is_named() -> None:
     recorded = set()
     for module in SOURCE.rglob("*.py"):
