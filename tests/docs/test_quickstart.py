@@ -36,7 +36,9 @@ def running(command: str, folder: Path) -> Iterator[str]:
 
     The port is any free one, so that the test can run beside a server: it comes from the environment, not from the command.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_", "MAKE"))}
+    # Neither our settings nor what a make around the tests was told.
+    foreign = ("KEYTURN_", "JWT_", "MAKE", "MFLAGS", "ARGS")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             ["bash", "-c", command],
