@@ -19,25 +19,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _in_head = True
+    _received = 0
 
     def data_received(self, data: bytes) -> None:
+        self._received = len(data)
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self._refuse(HeadersTooLarge())
 
-    def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        # What comes next on this connection is the head of another request.
-        self._in_head, self._head_bytes = True, 0
+        # What comes next on this connection is the head of another request; what came with the end of this one is not counted.
+        self._in_head, self._head_bytes = True, -self._received
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
