@@ -65,5 +65,6 @@ def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> C
     while hops:
         hop = hops.pop()
         if not _listed(hop, proxies):
-            return Client(hop if _address(hop) else peer, trusted=True)
+            # A zone (RFC 4007) means something on one machine only, and may be any text.
+            return Client(hop if _address(hop) and "%" not in hop else peer, trusted=True)
     return Client(peer, trusted=True)
