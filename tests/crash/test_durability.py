@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 
 from tests.crash import careless
 from tests.support.history import Event
-from tests.support.load import CHEAP_HASHES, Crowd, LoadClient, finish
+from tests.support.load import CHEAP_HASHES, Crowd, LoadClient, finish, start
 from tests.support.programs import needs
 from tests.support.server import ServerProcess
 from tests.support.trace import Trace, under_strace
@@ -23,7 +23,8 @@ def watched(folder: Path, window: str, *more: str) -> tuple[list[Event], Trace]:
     output = folder / "trace"
     with ServerProcess(folder / "data", environ, prefix=(*under_strace(output), *more)) as server:
         crowd = Crowd(server.url, CLIENTS)
-        finish(_together(crowd))
+        # All at once, so that one commit serves several.
+        finish([start(partial(_refresh, client)) for client in crowd.clients])
         for client in crowd.clients[::2]:
             client.sign_out()
         server.stop()
@@ -31,17 +32,9 @@ def watched(folder: Path, window: str, *more: str) -> tuple[list[Event], Trace]:
         return crowd.events, Trace(output, server.process.pid)
 
 
-def _together(crowd: Crowd) -> list[threading.Thread]:
-    """Everybody refreshes at once, so that one commit serves several."""
-
-    def refresh(client: LoadClient) -> None:
-        for _ in range(REFRESHES):
-            client.refresh()
-
-    threads = [threading.Thread(target=refresh, args=(client,)) for client in crowd.clients]
-    for thread in threads:
-        thread.start()
-    return threads
+def _refresh(client: LoadClient) -> None:
+    for _ in range(REFRESHES):
+        client.refresh()
 
 
 def promised(events: list[Event], op: str) -> dict[str, str]:

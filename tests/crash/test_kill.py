@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.support.history import rows_of, violations
-from tests.support.load import CHEAP_HASHES, Crowd, finish
+from tests.support.load import CHEAP_HASHES, Crowd, LoadClient, finish
 from tests.support.server import ServerProcess
 
 CLIENTS = 24
-LEAVING = {0: 5, 1: 20}
-"""Of those that stay, these sign out after so many refreshes of a round."""
+RESTLESS = {0: 2, 1: 5, 2: 11, 3: 23}
+"""These clients sign out and in again, after so many refreshes each."""
 
 
 def verdicts(log: Path) -> Counter[str]:
@@ -36,27 +35,32 @@ def run(data_dir: Path, window: str, *, rounds: int, refreshes: int) -> tuple[Cr
     crowd = Crowd(server.url, CLIENTS)
     try:
         for _ in range(rounds):
-            threads = crowd.start(threading.Event(), leaving=LEAVING)
+            threads = crowd.start(restless=RESTLESS)
             crowd.wait_for(refreshes)
             server.kill()
             finish(threads)
+            crowd.close()
             server = ServerProcess(data_dir, environ, port=port)
-            _everybody_goes_on(crowd)
+            for client in crowd.clients:
+                _goes_on(client)
             assert violations(crowd.events, rows_of(data_dir / "keyturn.db")) == []
-            crowd.join(len(LEAVING))
         return crowd, verdicts(server.log)
     finally:
         server.kill()
         crowd.close()
 
 
-def _everybody_goes_on(crowd: Crowd) -> None:
-    """With the newest token that each holds, answered or not; and nobody comes back."""
-    crowd.close()
-    for client in crowd.clients:
-        status = client.refresh()
-        acknowledged = any(event.op == "sign_out" and event.status == 204 for event in client.events)
-        assert status == 403 if acknowledged else status == 200 or client.signed_out, client.events[-3:]
+def _goes_on(client: LoadClient) -> None:
+    """With the newest token that it holds, whether or not its last request was answered; and what it left stays ended."""
+    while not client.token or client.leaving:
+        assert client.go_on() in {200, 204}
+    held = client.session, client.token
+    for session, token in client.left[-2:]:
+        client.session, client.token = session, token
+        assert client.refresh() == 403
+        assert client.events[-1].reason == "signed_out"
+    client.session, client.token = held
+    assert client.refresh() == 200, client.events[-3:]
 
 
 def _nothing_was_lost(data_dir: Path, crowd: Crowd, decided: Counter[str]) -> None:
@@ -64,13 +68,13 @@ def _nothing_was_lost(data_dir: Path, crowd: Crowd, decided: Counter[str]) -> No
     assert decided["caught_up"] == 0
     assert decided["reused"] == 0
     # Every client had the last word of its session answered: then the database is exactly where the client is.
-    for client in crowd.staying:
-        newest = max(event.got for event in client.events)
-        assert rows[client.session].generation == newest - 1
+    for client in crowd.clients:
+        assert rows[client.session].generation == client.newest - 1
     # A rotation is logged after its commit: a kill in between leaves at most one unlogged for each that was in flight.
     unanswered = sum(event.op == "refresh" and event.status is None for event in crowd.events)
     rotations = sum(row.generation for row in rows.values())
     assert 0 <= rotations - decided["rotated"] <= unanswered
+    assert sum(len(client.left) for client in crowd.clients) > 0
 
 
 def test_a_server_killed_while_every_refresh_rotates_loses_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,7 +26,7 @@ def _address(server: ServerProcess) -> tuple[str, int]:
 def test_no_answer_of_a_committed_rotation_is_lost(tmp_path: Path, round_: int) -> None:
     with ServerProcess(tmp_path / "data", {**CHEAP_HASHES, "KEYTURN_REFRESH_WINDOW": "0s"}) as server:
         crowd = Crowd(server.url, 16)
-        threads = crowd.start(threading.Event(), leaving={0: 10})
+        threads = crowd.start(restless={0: 10})
         crowd.wait_for(100 + 50 * round_)
         began = time.monotonic()
         assert server.stop(timeout=20) in {0, -signal.SIGTERM}
@@ -36,11 +35,12 @@ def test_no_answer_of_a_committed_rotation_is_lost(tmp_path: Path, round_: int) 
         crowd.close()
     rows = rows_of(tmp_path / "data" / "keyturn.db")
     assert violations(crowd.events, rows) == []
+    assert len(rows) == sum(event.op == "sign_in" for event in crowd.events)
     for client in crowd.clients:
         # The last request of each got no answer; then it was not decided either: the row is where the client is.
-        assert client.events[-1].status is None or client.signed_out
-        answered = max(event.got for event in client.events)
-        assert rows[client.session].generation == answered - 1
+        assert client.events[-1].status is None or not client.token
+        assert rows[client.session].generation == client.newest - 1
+        assert not client.leaving or rows[client.session].end_reason is None
     assert took < 10
 
 

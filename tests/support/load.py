@@ -7,11 +7,13 @@ import json
 import threading
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.client import BASE, PASSWORD
+from tests.support.client import BASE, EMAIL, PASSWORD
 from tests.support.history import Event
 
 CHEAP_HASHES = {"KEYTURN_HASH_MEMORY_KIB": "8", "KEYTURN_HASH_TIME_COST": "1"}
@@ -27,51 +29,43 @@ def claims_of(token: str) -> dict[str, Any]:
 class LoadClient:
     """One honest client with delivery `body`: it presents the newest token that it holds, and nothing else.
 
+    Every call gives the status of the answer; none: there was no whole answer, and the connection is closed.
+
     Args:
         url: of the server.
 
     Attributes:
         events: what it did and saw.
-        token: the newest refresh token that it holds.
-        signed_out: whether it has asked for its session's end.
-        request_id: of the last answer.
+        session: the one it is signed in to.
+        token: the newest refresh token that it holds; empty: it is not signed in.
+        leaving: it has asked for its session's end, and was not answered.
+        left: sessions that ended as it asked, each with its last token.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
         self.events: list[Event] = []
-        self.token = ""
         self.session = ""
-        self.signed_out = False
-        self.request_id = ""
+        self.token = ""
+        self.leaving = False
+        self.left: list[tuple[str, str]] = []
+        self._request_id = ""
 
-    def call(self, path: str, body: Mapping[str, object]) -> tuple[int | None, dict[str, Any]]:
-        """The status and the JSON of an answer; no status: there was no whole answer."""
-        try:
-            self._connection.request("POST", BASE + path, json.dumps(body), {"content-type": "application/json"})
-            response = self._connection.getresponse()
-            data = response.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            return None, {}
-        self.request_id = response.getheader("x-request-id", "")
-        return response.status, json.loads(data) if data else {}
+    @property
+    def newest(self) -> int:
+        """The generation of the newest token that its session's answers held."""
+        return max(event.got for event in self.events if event.session == self.session)
 
-    def sign_in(self, path: str, login: Mapping[str, object]) -> bool:
-        """Sign in, or register; whether that was acknowledged."""
-        began = time.monotonic()
-        status, answer = self.call(path, {**login, "password": PASSWORD, "delivery": "body"})
-        if status not in {200, 201}:
-            return False
-        self.session = answer["session"]["id"]
-        self.token = answer["refresh_token"]
-        self._saw("sign_in", began, status, {"gen": 1})
-        return True
+    def register(self) -> int | None:
+        return self._open("/register", {"email": EMAIL})
+
+    def sign_in(self) -> int | None:
+        return self._open("/login", {"login": EMAIL})
 
     def refresh(self) -> int | None:
         began, sent = time.monotonic(), claims_of(self.token)["gen"]
-        status, answer = self.call("/refresh-token", {"refresh_token": self.token})
+        status, answer = self._call("/refresh-token", {"refresh_token": self.token})
         got = {}
         if status == 200:
             self.token = answer["refresh_token"]
@@ -80,106 +74,106 @@ class LoadClient:
         return status
 
     def sign_out(self) -> int | None:
-        self.signed_out = True
+        self.leaving = True
         began = time.monotonic()
-        status, _ = self.call("/logout", {"refresh_token": self.token})
+        status, _ = self._call("/logout", {"refresh_token": self.token})
         self._saw("sign_out", began, status, {})
+        if status == 204:
+            self.left.append((self.session, self.token))
+            self.leaving, self.token = False, ""
         return status
 
-    def refresh_until(self, stop: threading.Event, *, sign_out_after: int | None = None) -> None:
-        """Refresh until told to stop, or until the server is gone.
+    def go_on(self) -> int | None:
+        """The next thing to do: repeat the sign-out that was not answered, sign in, or refresh."""
+        if self.leaving:
+            return self.sign_out()
+        return self.refresh() if self.token else self.sign_in()
+
+    def live(self, *, restless: int | None = None) -> None:
+        """Go on until the server is gone.
 
         Args:
-            stop: when to.
-            sign_out_after: how many refreshes it takes until this client signs out.
+            restless: after so many refreshes, sign out and in again.
         """
-        done = 0
-        while not stop.is_set() and not self.signed_out:
-            status = self.sign_out() if done == sign_out_after else self.refresh()
+        for number in count(1):
+            status = self.sign_out() if restless and self.token and number % restless == 0 else self.go_on()
             if status is None:
                 return
-            done += 1
 
     def close(self) -> None:
+        """Hang up; the next request opens a connection."""
         self._connection.close()
 
+    def _open(self, path: str, login: Mapping[str, object]) -> int | None:
+        began = time.monotonic()
+        status, answer = self._call(path, {**login, "password": PASSWORD, "delivery": "body"})
+        if status is not None:
+            assert status in {200, 201}, answer
+            self.session, self.token = answer["session"]["id"], answer["refresh_token"]
+            self._saw("sign_in", began, status, claims_of(self.token))
+        return status
+
+    def _call(self, path: str, body: Mapping[str, object]) -> tuple[int | None, dict[str, Any]]:
+        try:
+            self._connection.request("POST", BASE + path, json.dumps(body), {"content-type": "application/json"})
+            response = self._connection.getresponse()
+            data = response.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            return None, {}
+        self._request_id = response.getheader("x-request-id", "")
+        return response.status, json.loads(data) if data else {}
+
     def _saw(self, op: str, began: float, status: int | None, got: Mapping[str, Any], **more: Any) -> None:
-        self.events.append(
-            Event(
-                op,
-                self.session,
-                began,
-                time.monotonic(),
-                got=got.get("gen", 0),
-                got_id=got.get("jti", ""),
-                status=status,
-                request_id=self.request_id if status is not None else "",
-                **more,
-            )
-        )
+        answered = {"request_id": self._request_id, "got": got.get("gen", 0), "got_id": got.get("jti", "")}
+        more |= answered if status is not None else {}
+        self.events.append(Event(op, self.session, began, time.monotonic(), status=status, **more))
 
 
 class Crowd:
-    """Many such clients, each in a thread of its own.
+    """Many such clients, each with a session of one user's.
 
     Args:
-        url: of the server; every client has a session of one user's.
-        size: how many.
+        url: of the server; the user is made there.
+        size: how many clients.
     """
 
     def __init__(self, url: str, size: int) -> None:
-        self._url = url
-        self.clients = [self._joined("/register", {"email": "alice@example.com"})]
-        self.join(size - 1)
-
-    def join(self, count: int) -> None:
-        """More clients sign in."""
-        self.clients += [self._joined("/login", {"login": "alice@example.com"}) for _ in range(count)]
-
-    def _joined(self, path: str, login: Mapping[str, object]) -> LoadClient:
-        client = LoadClient(self._url)
-        assert client.sign_in(path, login)
-        return client
-
-    @property
-    def staying(self) -> list[LoadClient]:
-        """Those that have not asked for their session's end."""
-        return [client for client in self.clients if not client.signed_out]
+        self.clients = [LoadClient(url) for _ in range(size)]
+        assert self.clients[0].register() == 201
+        for client in self.clients[1:]:
+            assert client.sign_in() == 200
 
     @property
     def events(self) -> list[Event]:
         return [event for client in self.clients for event in client.events]
 
-    def start(self, stop: threading.Event, *, leaving: Mapping[int, int] = {}) -> list[threading.Thread]:
-        """Let everybody refresh until told to stop.
+    def start(self, *, restless: Mapping[int, int] = {}) -> list[threading.Thread]:
+        """Let everybody go on, each in a thread of its own, until the server is gone.
 
         Args:
-            stop: when to.
-            leaving: which of those that stay sign out, and after how many refreshes.
+            restless: which clients sign out and in again, and after how many refreshes.
         """
-        threads = [
-            threading.Thread(target=client.refresh_until, args=(stop,), kwargs={"sign_out_after": leaving.get(number)})
-            for number, client in enumerate(self.staying)
-        ]
-        for thread in threads:
-            thread.start()
-        return threads
+        return [start(partial(c.live, restless=restless.get(number))) for number, c in enumerate(self.clients)]
 
-    def wait_for(self, refreshes: int) -> None:
-        """Wait until so many more refreshes have been answered, all clients together."""
-        goal = self._answered() + refreshes
+    def wait_for(self, events: int) -> None:
+        """Wait until so many more things have happened, to all clients together."""
+        goal = len(self.events) + events
         until = time.monotonic() + 60
-        while self._answered() < goal:
+        while len(self.events) < goal:
             assert time.monotonic() < until, "the clients are stuck"
             time.sleep(0.01)
 
-    def _answered(self) -> int:
-        return sum(len(client.events) for client in self.clients)
-
     def close(self) -> None:
-        """Hang up; the next request of a client opens a connection."""
         for client in self.clients:
             client.close()
+
+
+def start(work: Callable[[], object]) -> threading.Thread:
+    """A thread that does something."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
 
 
 def finish(threads: Iterable[threading.Thread]) -> None:
