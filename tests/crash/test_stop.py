@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from tests.support.history import rows_of, violations
-from tests.support.load import CHEAP_HASHES, Crowd, finish
+from tests.support.load import CHEAP_HASHES, Crowd, finish, start
 from tests.support.server import ServerProcess
 
 
@@ -42,6 +44,24 @@ def test_no_answer_of_a_committed_rotation_is_lost(tmp_path: Path, round_: int) 
         assert rows[client.session].generation == client.newest - 1
         assert not client.leaving or rows[client.session].end_reason is None
     assert took < 10
+
+
+def test_refreshes_that_wait_for_the_database_are_answered_before_the_server_stops(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", CHEAP_HASHES) as server:
+        crowd = Crowd(server.url, 8)
+        with closing(sqlite3.connect(tmp_path / "data" / "keyturn.db", isolation_level=None)) as somebody_else:
+            somebody_else.execute("BEGIN IMMEDIATE")
+            threads = [start(client.refresh) for client in crowd.clients]
+            # Each takes its connection's turn, so what was sent before this has been read.
+            _wait_until_read(_address(server))
+            os.kill(server.process.pid, signal.SIGTERM)
+            _wait_until_refused(_address(server))
+            somebody_else.execute("ROLLBACK")
+        finish(threads)
+        assert server.process.wait(20) in {0, -signal.SIGTERM}
+        crowd.close()
+    assert [event.status for event in crowd.events if event.op == "refresh"] == [200] * 8
+    assert {row.generation for row in rows_of(tmp_path / "data" / "keyturn.db").values()} == {1}
 
 
 def test_an_idle_server_stops_at_once_though_connections_are_open(tmp_path: Path) -> None:

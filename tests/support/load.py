@@ -122,7 +122,8 @@ class LoadClient:
             self._connection.close()
             return None, {}
         self._request_id = response.getheader("x-request-id", "")
-        return response.status, json.loads(data) if data else {}
+        is_json = "json" in response.getheader("content-type", "")
+        return response.status, json.loads(data) if is_json else {}
 
     def _saw(self, op: str, began: float, status: int | None, got: Mapping[str, Any], **more: Any) -> None:
         answered = {"request_id": self._request_id, "got": got.get("gen", 0), "got_id": got.get("jti", "")}
