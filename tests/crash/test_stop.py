@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -56,6 +57,8 @@ def test_refreshes_that_wait_for_the_database_are_answered_before_the_server_sto
             _wait_until_read(_address(server))
             os.kill(server.process.pid, signal.SIGTERM)
             _wait_until_refused(_address(server))
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.process.wait(0.5)
             somebody_else.execute("ROLLBACK")
         finish(threads)
         assert server.process.wait(20) in {0, -signal.SIGTERM}
