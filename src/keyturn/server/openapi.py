@@ -14,6 +14,7 @@ from keyturn.http.problems import (
     STATUS,
     HeadersTooLarge,
     MalformedJson,
+    MalformedRequest,
     TooLarge,
     UnknownHost,
     UnsupportedMediaType,
@@ -24,7 +25,13 @@ from keyturn.server.schemas import ProblemAnswer
 
 JSON = dict[str, Any]
 
-_ANYWHERE: Sequence[type[errors.KeyturnError]] = (HeadersTooLarge, UnknownHost, HttpsRequired, errors.KeyturnError)
+_ANYWHERE: Sequence[type[errors.KeyturnError]] = (
+    MalformedRequest,
+    HeadersTooLarge,
+    UnknownHost,
+    HttpsRequired,
+    errors.KeyturnError,
+)
 _WITH_BODY: Sequence[type[errors.KeyturnError]] = (MalformedJson, TooLarge, UnsupportedMediaType)
 _PROBES = frozenset({"/healthz", "/readyz"})
 
@@ -43,6 +50,8 @@ def describe(calls: Sequence[Call], *, issuer: str, version: str, cookies: Cooki
     for call in calls:
         paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, schemas)
     _schema(ProblemAnswer, schemas)
+    # All there are: some belong to no call, such as that of a method that no call takes.
+    schemas["ProblemAnswer"]["properties"]["code"]["enum"] = sorted({error.code for error in STATUS})
     return {
         "openapi": "3.1.0",
         "info": {
