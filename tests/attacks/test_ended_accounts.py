@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -96,6 +97,20 @@ def test_no_session_outlives_what_happened_to_its_user(shared: LiveServer, how: 
                 assert "set-cookie" not in answer.headers
             assert victim.call("GET", "/me", bearer=victim.access_token).status_code == 401
             assert victim.call("GET", "/sessions", bearer=victim.access_token).status_code == 401
+
+
+@pytest.mark.parametrize("statement", ["UPDATE users SET disabled = 1 WHERE id = ?", "DELETE FROM users WHERE id = ?"])
+def test_a_user_who_was_disabled_or_deleted_by_hand_refreshes_no_more(shared: LiveServer, statement: str) -> None:
+    """Row 37: nobody ended the sessions, so each refresh has to look at its user."""
+    with Visitor(shared) as victim:
+        user_id = victim.join()["user"]["id"]
+        with closing(sqlite3.connect(shared.data_dir / "keyturn.db", timeout=30)) as database, database:
+            assert database.execute(statement, (user_id,)).rowcount == 1
+        for wait in (0, 60):
+            shared.clock.advance(wait)
+            answer = victim.refresh()
+            assert (answer.status_code, answer.json()["reason"]) == (403, "account_disabled")
+            assert victim.me().status_code == 401
 
 
 @pytest.mark.parametrize("how", ["disabled by another process", "disabled"])
