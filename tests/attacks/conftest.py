@@ -35,9 +35,9 @@ def _nothing_went_wrong_unseen(watch: Watch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def shared(tmp_path_factory: pytest.TempPathFactory, witness: Witness) -> Iterator[LiveServer]:
     """A server for all the tests of a module: each has users of its own."""
-    with LiveServer(Path(tmp_path_factory.mktemp("shared")) / "data") as live:
+    with LiveServer(Path(tmp_path_factory.mktemp("shared")) / "data", wrap=witness.wrap) as live:
         yield live
 
 
