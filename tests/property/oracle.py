@@ -115,6 +115,7 @@ class Oracle:
     def fall_back(self, past: Past) -> None:
         """The store is what it was; the clients still hold what they hold."""
         self.past = past.copy()
+        self.fell_back = True
 
     # What is asked
 

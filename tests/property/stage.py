@@ -22,7 +22,9 @@ from keyturn.stores.sql import SqlDatabase, open_database
 from keyturn.testing.fakes import FakeClock, SeededEntropy
 
 DAY = 86_400 * SECOND
-POLICY = Policy(idle_lifetime=2 * DAY, session_lifetime=7 * DAY)
+WINDOW, LIFE, THROTTLE = 30 * SECOND, 10 * SECOND, 5 * SECOND
+IDLE, ABSOLUTE = 2 * DAY, 7 * DAY
+POLICY = Policy(window=WINDOW, idle_lifetime=IDLE, session_lifetime=ABSOLUTE)
 
 
 @cache
@@ -39,6 +41,11 @@ def _empty_database() -> bytes:
         return path.read_bytes()
 
 
+def _fast_folder() -> str | None:
+    """Memory, where there is such a folder: what survives a crash is for other tests to say."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
 class Stage:
     """What the flows need, and what a test does to it.
 
@@ -48,7 +55,7 @@ class Stage:
     """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="keyturn-")
+        self._folder = tempfile.TemporaryDirectory(prefix="keyturn-", dir=_fast_folder())
         self._file = Path(self._folder.name) / "keyturn.db"
         self._copy = Path(self._folder.name) / "copy.db"
         self._file.write_bytes(_empty_database())
