@@ -32,21 +32,8 @@ PROBLEM = "application/problem+json"
 _numbers = count(1)
 
 
-class GatedDatabase(FailingDatabase):
-    """A database that may be away, or let nobody through for a while."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def _answer(self) -> None:
-        assert self.gate.wait(60), "nobody opened the gate"
-        super()._answer()
-
-
-def _gated(context: Context) -> Context:
-    return replace(context, database=GatedDatabase(context.database), hasher=CountedHasher(context.hasher))
+def _breakable(context: Context) -> Context:
+    return replace(context, database=FailingDatabase(context.database), hasher=CountedHasher(context.hasher))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +45,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServ
         patch.setattr(wiring, "_STORE_THREADS", 1)
         # One may wait: the server itself looks into the database now and then.
         patch.setattr(wiring, "_STORE_QUEUE", 1)
-        with LiveServer(data_dir, wrap=_gated, **small) as live:
+        with LiveServer(data_dir, wrap=_breakable, **small) as live:
             yield live
 
 

@@ -1,7 +1,8 @@
-"""Databases that fail when told to."""
+"""Databases that fail, or keep everybody waiting, when told to."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -19,12 +20,15 @@ class FailingDatabase:
     Attributes:
         failures: how many commits are still to fail.
         away: whether nothing can be read or written at all.
+        gate: while it is closed, nothing that is asked gets any further.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.failures = 0
         self.away = False
+        self.gate = threading.Event()
+        self.gate.set()
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         self._answer()
@@ -50,6 +54,7 @@ class FailingDatabase:
         self._database.close()
 
     def _answer(self) -> None:
+        assert self.gate.wait(60), "nobody opened the gate"
         if self.away:
             raise StoreUnavailable
 

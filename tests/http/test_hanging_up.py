@@ -1,0 +1,55 @@
+"""A client that hangs up while its refresh waits: deciding it would move the session on for nobody."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.support.client import EMAIL, PASSWORD
+from tests.support.faults import failing
+from tests.support.server import LiveServer
+from tests.support.wire import Wire, cookie
+
+
+def _request(token: str) -> bytes:
+    name, value = cookie(keyturn_refresh=token)
+    return f"POST /api/v1/auth/refresh-token HTTP/1.1\r\nhost: localhost\r\n{name}: {value}\r\n\r\n".encode()
+
+
+def _let_the_server_read(server: LiveServer) -> None:
+    """What was sent before is read before what is sent later: these are answered when the server has seen the rest."""
+    for _ in range(5):
+        assert httpx2.get(f"{server.url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(("stays", "generation"), [(True, 1), (False, 0)])
+def test_a_refresh_is_decided_only_for_a_client_that_still_waits(tmp_path: Path, stays: bool, generation: int) -> None:
+    with LiveServer(tmp_path / "data", wrap=failing) as server, Wire(server.address) as wire:
+        wire.call("POST", "/register", {"email": EMAIL, "password": PASSWORD})
+        first, second = (wire.call("POST", "/login", {"login": EMAIL, "password": PASSWORD}) for _ in range(2))
+        database = server.context.database
+        with (
+            socket.create_connection(server.address, 20) as ahead,
+            socket.create_connection(server.address, 20) as other,
+        ):
+            database.gate.clear()
+            ahead.sendall(_request(first.cookies["keyturn_refresh"]))
+            _let_the_server_read(server)
+            other.sendall(_request(second.cookies["keyturn_refresh"]))
+            _let_the_server_read(server)
+            if not stays:
+                other.close()
+                _let_the_server_read(server)
+            database.gate.set()
+            assert ahead.recv(12) == b"HTTP/1.1 200"
+            if stays:
+                assert other.recv(12) == b"HTTP/1.1 200"
+        # The next batch comes after the one that would have decided it.
+        assert wire.call("POST", "/refresh-token", headers=[cookie(**first.cookies)]).status == 200
+        session = second.json["session"]["id"]
+        (row,) = database.read(lambda tx: tx.sessions.load_many([session])).values()
+        assert row.generation == generation
+        # And nobody was signed out by it.
+        assert wire.call("POST", "/refresh-token", headers=[cookie(**second.cookies)]).status == 200
