@@ -86,17 +86,3 @@ def read_cookie(headers: RawHeaders, name: str) -> str | None:
     if len(found) > 1:
         raise DuplicateCookie
     return found[0].decode("latin-1") if found else None
-
-
-def without_cookie(headers: RawHeaders, name: str) -> list[tuple[bytes, bytes]]:
-    """The headers without one cookie: what an application around us gets to see."""
-    wanted = name.encode("ascii")
-    kept: list[tuple[bytes, bytes]] = []
-    for key, header in headers:
-        if key != b"cookie":
-            kept.append((key, header))
-            continue
-        parts = [part for part in header.split(b";") if part.strip(b" \t").partition(b"=")[0] != wanted]
-        if parts:
-            kept.append((key, b";".join(parts).strip(b" \t")))
-    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
 
@@ -33,6 +34,9 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         context = open_context(settings, issuer)
         logs.configure(settings.log_format, settings.log_level)
         config = http_config(application(settings, context), settings)
+        for asked_to_stop in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises the signal once more when it has stopped in order; a stop that was asked for is no failure.
+            signal.signal(asked_to_stop, lambda *_: None)
         _Server(config, lambda: announce(issuer)).run(sockets=[listener])
 
 

@@ -1,35 +1,12 @@
-"""The cookies that an application around Keyturn does not see, and how a cookie is read."""
+"""How a cookie is read."""
 
 from __future__ import annotations
 
 import pytest
 
-from keyturn.http.cookies import CookieNames, DuplicateCookie, read_cookie, without_cookie
+from keyturn.http.cookies import CookieNames, DuplicateCookie, read_cookie
 
 NAME = CookieNames(secure=True).refresh
-
-
-@pytest.mark.parametrize(
-    ("sent", "left"),
-    [
-        ([b"a=1; __Host-keyturn_refresh=secret; b=2"], [b"a=1; b=2"]),
-        ([b"__Host-keyturn_refresh=secret; b=2"], [b"b=2"]),
-        ([b"a=1; __Host-keyturn_refresh=secret"], [b"a=1"]),
-        ([b"__Host-keyturn_refresh=secret"], []),
-        ([b"__Host-keyturn_refresh=1;__Host-keyturn_refresh=2"], []),
-        ([b"a=1", b"__Host-keyturn_refresh=secret", b"b=2"], [b"a=1", b"b=2"]),
-        ([b"\t__Host-keyturn_refresh=secret ;\ta=1"], [b"a=1"]),
-        ([b"__Host-keyturn_refresh; a=1"], [b"a=1"]),
-        ([b"x__Host-keyturn_refresh=kept; __Host-keyturn_access=kept"],) * 2,
-        ([b"\xa0__Host-keyturn_refresh=not ours"],) * 2,
-        ([b"a=1; b=2"],) * 2,
-        ([],) * 2,
-    ],
-)
-def test_an_application_sees_every_cookie_but_the_refresh_cookie(sent: list[bytes], left: list[bytes]) -> None:
-    headers = [(b"host", b"example.com"), *((b"cookie", value) for value in sent), (b"accept", b"*/*")]
-    kept = without_cookie(headers, NAME)
-    assert kept == [(b"host", b"example.com"), *((b"cookie", value) for value in left), (b"accept", b"*/*")]
 
 
 @pytest.mark.parametrize(
