@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-import httpx2
 import pytest
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.faults import failing
@@ -20,8 +19,9 @@ def _request(token: str) -> bytes:
 
 def _let_the_server_read(server: LiveServer) -> None:
     """What was sent before is read before what is sent later: these are answered when the server has seen the rest."""
-    for _ in range(5):
-        assert httpx2.get(f"{server.url}/healthz").status_code == 200
+    with Wire(server.address) as wire:
+        for _ in range(5):
+            assert wire.call("GET", "//healthz").status == 200
 
 
 @pytest.mark.parametrize(("stays", "generation"), [(True, 1), (False, 0)])
