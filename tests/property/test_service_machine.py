@@ -232,7 +232,7 @@ class Machine(RuleBasedStateMachine):
         session, _, claims = self.asking(by_access or 0)
         named = {leaf.session for leaf in leaves} | ({session} if by_access is not None else set())
         tokens = [self.context.tokens.parse_refresh(leaf.raw) for leaf in leaves]
-        ending.sign_out(self.context, tokens, claims if by_access is not None else None)
+        ending.sign_out(self.context, tokens, [claims] if by_access is not None else [])
         for one in named:
             self.oracle.ends(one, "signed_out", self.now)
 

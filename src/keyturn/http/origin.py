@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from keyturn.errors import KeyturnError
 from keyturn.http.headers import RawHeaders, single_value
+
+MAX_PORT = 65_535
+_HTTP_ORIGIN = re.compile(r"http://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.IGNORECASE | re.ASCII)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -28,12 +31,9 @@ def is_loopback_host(host: str) -> bool:
 
 
 def is_loopback_origin(origin: str) -> bool:
-    """Whether an origin is a loopback one over http, whatever its port."""
-    try:
-        parts = urlsplit(origin)
-        return parts.scheme == "http" and is_loopback_host(parts.hostname or "") and (parts.port or 80) > 0
-    except ValueError:
-        return False
+    """Whether a text is a loopback origin over http, whatever its port, and nothing more."""
+    parts = _HTTP_ORIGIN.fullmatch(origin)
+    return parts is not None and is_loopback_host(parts[1]) and 0 < int(parts[2] or 80) <= MAX_PORT
 
 
 class OriginPolicy:

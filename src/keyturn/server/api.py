@@ -101,7 +101,7 @@ class Api:
         tokens = [token for token in presented if token is not None]
         claims = self.credentials.claims_to_sign_out(incoming.headers)
         if tokens or claims:
-            await self.storing.run(lambda: ending.sign_out(self.context, tokens, *claims))
+            await self.storing.run(lambda: ending.sign_out(self.context, tokens, claims))
         cookies = self.credentials.cookies
         return Reply(204, cookies=(cookies.clear_refresh(), cookies.clear_access()))
 

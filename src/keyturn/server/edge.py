@@ -104,7 +104,7 @@ class Edge:
         if not client.trusted:
             raise HttpsRequired
         host = (single_value(headers, b"host") or "").lower()
-        if host not in self._hosts and not (self._loopback and _is_loopback_netloc(host)):
+        if host not in self._hosts and not (self._loopback and is_loopback_origin(f"http://{host}")):
             raise UnknownHost
 
 
@@ -182,14 +182,6 @@ class _Exchange:
             "request_id": self.request_id,
         }
         _access_log.info("request", extra={"facts": facts})
-
-
-def _is_loopback_netloc(host: str) -> bool:
-    """Whether a Host header is a loopback name or address, with a port or without, and nothing else."""
-    try:
-        return "@" not in host and urlsplit(f"//{host}").netloc == host and is_loopback_origin(f"http://{host}")
-    except ValueError:
-        return False
 
 
 def _as_keyturn(error: HTTPException) -> tuple[KeyturnError, dict[str, str]]:

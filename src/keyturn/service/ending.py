@@ -39,18 +39,17 @@ def end_replaced(tx: Transaction, token: RefreshToken | None) -> list[str]:
     return end_sessions(tx, [session.id], EndReason.REPLACED) if session is not None else []
 
 
-def sign_out(context: Context, tokens: Collection[RefreshToken], *claims: AccessClaims | None) -> None:
+def sign_out(context: Context, tokens: Collection[RefreshToken], claims: Collection[AccessClaims]) -> None:
     """End every session that is authentically named. However old a refresh token is, here it is never reuse.
 
     Args:
         tokens: authentic refresh tokens.
-        claims: of verified access tokens, where there are any.
+        claims: of verified access tokens.
     """
 
     def work(tx: Transaction) -> tuple[Micros, list[str]]:
         named = [named_by(tx, token) for token in tokens]
-        ids = {session.id for session in named if session is not None}
-        ids |= {claim.session_id for claim in claims if claim is not None}
+        ids = {session.id for session in named if session is not None} | {claim.session_id for claim in claims}
         return tx.now, end_sessions(tx, ids, EndReason.SIGNED_OUT)
 
     announce_ends(context, *context.database.transact(work), EndReason.SIGNED_OUT)
