@@ -160,6 +160,9 @@ def test_a_lane_runs_so_many_at_a_time_lets_so_many_wait_and_refuses_the_rest() 
         for _ in range(8):
             tasks.append(asyncio.create_task(lane.run(work)))
             await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while running < 2:
+                await asyncio.sleep(0.001)
         gate.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
