@@ -360,6 +360,15 @@ class Machine(RuleBasedStateMachine):
         }
         self.forget_what_was_seen()
 
+    @precondition(lambda self: not self.oracle.fell_back)
+    @rule(pick=PICKS, pauses=st.lists(st.sampled_from([WINDOW + 1, WINDOW, LIFE]), min_size=2, max_size=4))
+    def the_store_loses_what_a_client_was_answered(self, pick: Pick, pauses: list[int]) -> None:
+        session, _, _ = self.asking(pick.session)
+        self.the_store_is_copied()
+        self.a_client_goes_on_refreshing(pick, pauses)
+        self.the_store_falls_back_to_the_copy()
+        self.present([(self.held[session], pick)])
+
     # What holds at all times
 
     @invariant()
@@ -426,5 +435,5 @@ def test_every_client_is_told_what_the_protocol_says() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_every_client_is_told_what_the_protocol_says_in_long_histories() -> None:
-    deep = settings(QUICK, max_examples=2000, stateful_step_count=100, derandomize=False)
+    deep = settings(QUICK, max_examples=1000, stateful_step_count=100, derandomize=False)
     run_state_machine_as_test(Machine, settings=deep)
