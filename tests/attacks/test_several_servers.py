@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.support.client import EMAIL, PASSWORD
+from tests.support.counted import CountedHasher
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer
 from tests.support.witness import Witness
@@ -50,8 +51,8 @@ def at_once(acts: Sequence[Callable[[], T]]) -> list[T]:
         return list(threads.map(run, acts))
 
 
-def register(wire: Wire) -> dict[str, Any]:
-    answer = wire.call("POST", "/register", {"email": EMAIL, "password": PASSWORD, "delivery": "body"})
+def register(wire: Wire, email: str = EMAIL) -> dict[str, Any]:
+    answer = wire.call("POST", "/register", {"email": email, "password": PASSWORD, "delivery": "body"})
     assert answer.status == 201
     return dict(answer.json)
 
@@ -73,6 +74,21 @@ def test_refreshes_at_two_servers_have_one_successor(
         (successor,) = {answer.json["refresh_token"] for answer in answers}
         assert successor != token
         token = successor
+
+
+def test_everybody_at_once_gets_a_token_of_their_own(
+    server: LiveServer, wire: Wire, connect: Callable[[LiveServer], Wire]
+) -> None:
+    """Row 29: refreshes of many users, decided and committed together, are answered to each their own."""
+    crowd = [register(wire, f"user{number}@example.com") for number in range(40)]
+    server.clock.advance(60)
+    knocks = [(connect(server), one["refresh_token"]) for one in crowd]
+    answers = at_once([lambda wire=wire, token=token: refresh(wire, token) for wire, token in knocks])
+    for one, answer in zip(crowd, answers, strict=True):
+        assert (answer.json["user"], answer.json["session"]["id"]) == (one["user"], one["session"]["id"])
+        me = wire.call("GET", "/me", headers=[bearer(answer.json["access_token"])])
+        assert me.json == one["user"]
+        assert refresh(wire, answer.json["refresh_token"]).json["session"]["id"] == one["session"]["id"]
 
 
 def test_a_theft_among_many_refreshes_at_two_servers_ends_the_session_once(
@@ -106,10 +122,29 @@ def test_what_one_server_ended_no_other_refreshes(
     assert elsewhere.call("GET", "/me", headers=headers).status == 401
 
 
-def test_no_sign_in_outlives_a_disabling_that_it_races(
+def test_no_sign_in_under_way_outlives_a_disabling(
     server: LiveServer, twin: LiveServer, wire: Wire, connect: Callable[[LiveServer], Wire]
 ) -> None:
-    """Row 40 for an administrator's act, at another server: a sign-in under way does not slip past it."""
+    """Row 40 for an administrator's act, at another server: the password is being verified when it happens."""
+    user = register(wire)["user"]["id"]
+    elsewhere, hasher = connect(twin), twin.context.hasher
+    assert isinstance(hasher, CountedHasher)
+    hasher.gate.clear()
+    with ThreadPoolExecutor(1) as thread:
+        signing_in = thread.submit(lambda: elsewhere.call("POST", "/login", {"login": EMAIL, "password": PASSWORD}))
+        try:
+            while hasher.verified == 0:
+                assert not signing_in.done()
+            set_disabled(server.context, user, disabled=True)
+        finally:
+            hasher.gate.set()
+        assert signing_in.result().code == "invalid_credentials"
+
+
+def test_no_session_comes_back_when_its_user_is_enabled_again(
+    server: LiveServer, twin: LiveServer, wire: Wire, connect: Callable[[LiveServer], Wire]
+) -> None:
+    """Row 40: sign-ins that race the disabling at another server end with it for good."""
     user = register(wire)["user"]["id"]
     elsewhere = connect(twin)
     sign_in = {"login": EMAIL, "password": PASSWORD, "delivery": "body"}
@@ -120,9 +155,9 @@ def test_no_sign_in_outlives_a_disabling_that_it_races(
                 lambda: set_disabled(server.context, user, disabled=True),
             ]
         )
+        set_disabled(server.context, user, disabled=False)
         assert isinstance(entered, Answer)
         assert entered.status in {200, 401}
         if entered.status == 200:
             assert refresh(wire, entered.json["refresh_token"]).json["reason"] == "account_disabled"
             assert elsewhere.call("GET", "/me", headers=[bearer(entered.json["access_token"])]).status == 401
-        set_disabled(server.context, user, disabled=False)
