@@ -17,7 +17,7 @@ from tests.support.wire import Answer, Wire, bearer
 from tests.support.witness import Witness
 
 from keyturn.core.model import Account, User
-from keyturn.ports import fresh_id
+from keyturn.ports import Transaction, fresh_id
 from keyturn.service.account import set_disabled
 
 CONCURRENCY, QUEUE = 2, 4
@@ -120,10 +120,11 @@ def test_the_password_of_one_who_has_none_cannot_be_changed_or_confirmed(server:
     signed_in = register(wire).json
     user = signed_in["user"]["id"]
 
-    def forget(tx: object) -> None:
-        account = tx.users.lock(user)  # type: ignore[attr-defined]
-        tx.users.delete(user)  # type: ignore[attr-defined]
-        tx.users.insert(replace(account, password_hash=None))  # type: ignore[attr-defined]
+    def forget(tx: Transaction) -> None:
+        account = tx.users.lock(user)
+        assert account is not None
+        tx.users.delete(user)
+        tx.users.insert(replace(account, password_hash=None))
 
     server.context.database.transact(forget)
     headers = [bearer(signed_in["access_token"])]
