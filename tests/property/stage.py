@@ -23,7 +23,7 @@ from keyturn.testing.fakes import FakeClock, SeededEntropy
 
 DAY = 86_400 * SECOND
 WINDOW, LIFE, THROTTLE = 30 * SECOND, 10 * SECOND, 5 * SECOND
-IDLE, ABSOLUTE = 3 * DAY - 1800 * SECOND, 3 * DAY
+IDLE, ABSOLUTE = 2 * DAY, 3 * DAY
 POLICY = Policy(window=WINDOW, idle_lifetime=IDLE, session_lifetime=ABSOLUTE)
 
 

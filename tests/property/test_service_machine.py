@@ -334,6 +334,13 @@ class Machine(RuleBasedStateMachine):
         self.stage.advance(max(0, at + by - self.now))
 
     @after_a_while
+    @after_a_while
+    @rule(pick=PICKS)
+    def a_client_comes_back_at_the_last_moment(self, pick: Pick) -> None:
+        session, _, _ = self.asking(pick.session)
+        self.time_passes_to_an_edge(pick.session, "idle", -1)
+        self.present([(self.held[session], pick)])
+
     @rule()
     def expired_sessions_are_purged(self) -> None:
         purged = self.context.database.transact(lambda tx: tx.sessions.purge(1000))
