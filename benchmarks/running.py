@@ -22,6 +22,17 @@ BASE = "/api/v1/auth"
 SERVER_CORE, LOAD_CORE = 0, 1
 
 
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Run this process on one core for a while."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 @dataclass(frozen=True)
 class Running:
     """A running server.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from keyturn.core.model import SECOND, AccessClaims, Delivery
 from keyturn.errors import KeyturnError, RefreshTokenMissing
@@ -201,7 +201,7 @@ class Api:
     def _signed_in(self, grant: Grant) -> SignedInAnswer:
         """Each token where the session's delivery puts it, and nowhere else."""
         session = grant.session
-        content: dict[str, object] = {
+        content: dict[str, Any] = {
             "expires_in": grant.expires_in,
             "user": user_answer(grant.user),
             "session": session_answer(session, self.context.policy, current=True),
@@ -210,7 +210,7 @@ class Api:
             content |= {"access_token": grant.access_token, "token_type": "Bearer"}
         if session.delivery is Delivery.BODY:
             content |= {"refresh_token": grant.refresh_token, "refresh_expires_in": _seconds_left(grant)}
-        return SignedInAnswer.model_validate(content)
+        return SignedInAnswer.model_construct(**content)
 
     def _cookies(self, grant: Grant) -> tuple[str, ...]:
         session, names = grant.session, self.credentials.cookies

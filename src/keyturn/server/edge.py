@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Collection
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyturn.core.model import Micros
-from keyturn.errors import KeyturnError, NotFound
+from keyturn.errors import KeyturnError, NotFound, Overloaded
 from keyturn.http.forwarded import Client, HttpsRequired, Network, client_of
 from keyturn.http.headers import RawHeaders, single_value
 from keyturn.http.origin import OriginPolicy, is_loopback_host, is_loopback_origin
@@ -89,6 +90,9 @@ class Edge:
             await exchange.answer_problem(error)
         except HTTPException as error:
             await exchange.answer_problem(*_as_keyturn(error))
+        except asyncio.CancelledError:
+            # The server stops and has no more time. What was decided stays decided; the client asks again.
+            await exchange.answer_problem(Overloaded("The server is stopping. Try again in a moment."))
         except Exception:
             _error_log.exception("unexpected", extra={"facts": {"request_id": exchange.request_id}})
             await exchange.answer_problem(KeyturnError())

@@ -77,7 +77,7 @@ class PasswordBody(Body):
 
 
 class Answer(BaseModel):
-    """The body of an answer."""
+    """The body of an answer. It is made of our own values, so it is constructed without being validated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -162,7 +162,7 @@ def _time(value: Micros) -> datetime:
 
 
 def user_answer(user: User) -> UserAnswer:
-    return UserAnswer(
+    return UserAnswer.model_construct(
         id=user.id,
         email=user.email,
         email_verified=user.email_verified,
@@ -174,7 +174,7 @@ def user_answer(user: User) -> UserAnswer:
 
 
 def session_answer(session: Session, policy: Policy, *, current: bool) -> SessionAnswer:
-    return SessionAnswer(
+    return SessionAnswer.model_construct(
         id=session.id,
         delivery=session.delivery.value,
         device=session.device.label,
