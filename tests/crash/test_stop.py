@@ -94,6 +94,20 @@ def test_a_server_that_stops_takes_no_new_connection_and_answers_the_request_und
         assert server.process.wait(20) == 0
 
 
+def test_whoever_is_still_waiting_when_the_time_to_stop_is_over_is_told_to_come_again(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", {**CHEAP_HASHES, "KEYTURN_SHUTDOWN_TIMEOUT": "1s"}) as server:
+        address = _address(server)
+        with socket.create_connection(address, 20) as connection:
+            head = f"POST /api/v1/auth/login HTTP/1.1\r\nhost: {address[0]}:{address[1]}\r\ncontent-length: 100\r\n\r\n"
+            connection.sendall(head.encode() + b"{")
+            _wait_until_read(address)
+            assert server.stop(timeout=20) == 0
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1\r\n" in answer
+    assert b'"code": "overloaded"' in answer
+
+
 def _wait_until_read(address: tuple[str, int]) -> None:
     """One whole exchange on another connection: what came before on the first one has been read by then."""
     with socket.create_connection(address, 20) as connection:
