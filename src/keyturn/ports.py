@@ -92,6 +92,18 @@ class SessionStore(Protocol):
         """
         ...
 
+    def live(self, limit: int) -> list[Session]:
+        """At most `limit` sessions of whomever that neither ended nor expired, the newest first."""
+        ...
+
+    def end_some(self, reason: EndReason, limit: int) -> list[str]:
+        """End at most `limit` of the sessions that have not ended, whosever they are; expired ones too.
+
+        Returns:
+            The ids of the sessions that this ended; fewer than `limit`: none is left.
+        """
+        ...
+
     def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
         """Ids and times of the sessions that ended at `since` or later: what a verifier must refuse."""
         ...
@@ -110,7 +122,10 @@ class SessionStore(Protocol):
 
 
 class UserStore(Protocol):
-    """The users, as one transaction sees them. Canonical forms (`keyturn.core.identity`) are unique."""
+    """The users, as one transaction sees them. Canonical forms (`keyturn.core.identity`) are unique.
+
+    It may be an application's own table of users: `keyturn.stores.sql.open_database` takes a class of the application's.
+    """
 
     def insert(self, account: Account) -> None:
         """Store a new user.
@@ -120,8 +135,12 @@ class UserStore(Protocol):
         """
         ...
 
-    def load(self, user_id: str) -> User | None:
-        """The user with this id."""
+    def load_many(self, ids: Collection[str]) -> dict[str, User]:
+        """The users with these ids; an unknown id is left out."""
+        ...
+
+    def page(self, limit: int, after: User | None = None) -> list[User]:
+        """At most `limit` users in the order in which they were made, from the first or from the one after a user."""
         ...
 
     def find(self, login: str) -> Account | None:
@@ -146,6 +165,10 @@ class UserStore(Protocol):
 
     def delete(self, user_id: str) -> None:
         """Delete the account. Its sessions stay, and load without a user."""
+        ...
+
+    def stale_since(self, since: Micros) -> list[tuple[str, Micros]]:
+        """Ids and `tokens_valid_from` of the users in whom that is `since` or later: their older tokens must be refused."""
         ...
 
 

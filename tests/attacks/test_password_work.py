@@ -18,7 +18,7 @@ from tests.support.witness import Witness
 
 from keyturn.core.model import Account, User
 from keyturn.ports import Transaction, fresh_id
-from keyturn.service.account import set_disabled
+from keyturn.service.administration import set_disabled
 
 CONCURRENCY, QUEUE = 2, 4
 

@@ -15,7 +15,7 @@ from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer
 from tests.support.witness import Witness
 
-from keyturn.service.account import set_disabled
+from keyturn.service.administration import set_disabled
 from keyturn.testing.fakes import SeededEntropy
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from keyturn.core.model import SECOND, EndReason
 from keyturn.server.app import FOLLOW_SECONDS
 from keyturn.server.settings import load_settings
 from keyturn.server.wiring import open_context
-from keyturn.service.account import set_disabled
+from keyturn.service.administration import set_disabled
 from keyturn.service.context import Context
 from keyturn.service.ending import end_sessions
 

@@ -14,7 +14,7 @@ from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer, cookie
 
 from keyturn.ports import Database, Transaction
-from keyturn.service.account import set_disabled
+from keyturn.service.administration import set_disabled
 from keyturn.service.context import Context
 from keyturn.testing.fakes import FakeClock
 

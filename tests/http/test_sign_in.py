@@ -8,7 +8,7 @@ import pytest
 from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.server import LiveServer
 
-from keyturn.service.account import set_disabled
+from keyturn.service.administration import set_disabled
 
 
 def test_registering_makes_an_account_and_signs_in_to_it(browser: Browser) -> None:

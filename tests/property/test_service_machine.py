@@ -31,7 +31,7 @@ from keyturn.errors import (
     RefreshTokenInvalid,
     SessionEnded,
 )
-from keyturn.service import account, ending
+from keyturn.service import account, administration, ending
 from keyturn.service.context import Context, Grant, SignInOptions
 from keyturn.service.refresh import Presented, refresh_many
 from keyturn.service.register import NewUser, register
@@ -292,7 +292,8 @@ class Machine(RuleBasedStateMachine):
         _, owner, _ = self.asking(which)
         person = self.oracle.past.people.get(owner.id)
         if self.runs(
-            None if person else NotFound, lambda context: account.set_disabled(context, owner.id, disabled=disabled)
+            None if person else NotFound,
+            lambda context: administration.set_disabled(context, owner.id, disabled=disabled),
         ):
             assert person is not None
             person.disabled = disabled

@@ -40,7 +40,11 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person or a service that signs in. The canonical forms of e-mail address and username are unique."""
+    """A person or a service that signs in. The canonical forms of e-mail address and username are unique.
+
+    Attributes:
+        tokens_valid_from: access tokens that were issued until then are refused; it moves when what they say is no longer so.
+    """
 
     id: str
     email: str
@@ -50,6 +54,7 @@ class User:
     full_name: str | None = None
     roles: tuple[str, ...] = ()
     disabled: bool = False
+    tokens_valid_from: Micros = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,15 @@ def _credentials(context: Context, cookies: CookieNames) -> Credentials:
         clock=context.clock,
         revoked=context.revocations,
     )
-    return Credentials(cookies, tokens, verifier.verify, partial(_verify_lately, context))
+    verify = partial(_verify, verifier, context.revocations)
+    return Credentials(cookies, tokens, verify, partial(_verify_lately, context))
+
+
+def _verify(verifier: Verifier, revocations: Revocations, token: str) -> AccessClaims:
+    claims = verifier.verify(token)
+    if revocations.is_stale(claims):
+        raise AccessTokenInvalid
+    return claims
 
 
 def _verify_lately(context: Context, token: str) -> AccessClaims:

@@ -1,4 +1,4 @@
-"""One's own account: seeing it, changing it, closing it; and what an administrator does to somebody's."""
+"""One's own account: seeing it, changing it, closing it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from keyturn.core.identity import clean_full_name, clean_username
 from keyturn.core.model import AccessClaims, Account, EndReason, Micros, Session, User
 from keyturn.core.passwords import check_new_password
-from keyturn.errors import AccessTokenInvalid, CurrentPasswordWrong, NotFound
+from keyturn.errors import AccessTokenInvalid, CurrentPasswordWrong
 from keyturn.ports import Transaction
 from keyturn.service.context import Context, Grant, SignInOptions, current_session, grant, open_session
 from keyturn.service.events import announce_ends, record
@@ -87,33 +87,23 @@ def delete_account(context: Context, claims: AccessClaims, current_password: str
 
     def work(tx: Transaction) -> tuple[Micros, list[str]]:
         _, user = _lock_confirmed(tx, claims, account)
-        ended = tx.sessions.end_of_user(user.id, EndReason.ACCOUNT_DELETED)
-        tx.sessions.forget_devices(user.id)
-        tx.users.delete(user.id)
-        return tx.now, ended
+        return tx.now, close_account(tx, user.id)
 
     now, ended = context.database.transact(work)
     announce_ends(context, now, ended, EndReason.ACCOUNT_DELETED)
     record("user_deleted", user=claims.subject)
 
 
-def set_disabled(context: Context, user_id: str, *, disabled: bool) -> None:
-    """Disable a user, which ends every session of theirs, or enable one again, which revives none.
+def close_account(tx: Transaction, user_id: str) -> list[str]:
+    """Delete a user who is locked: every session ends, and none remembers a device.
 
-    Raises:
-        NotFound
+    Returns:
+        The ids of the sessions that this ended.
     """
-
-    def work(tx: Transaction) -> tuple[Micros, list[str]]:
-        account = tx.users.lock(user_id)
-        if account is None:
-            raise NotFound
-        tx.users.update(replace(account.user, disabled=disabled))
-        return tx.now, tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DISABLED) if disabled else []
-
-    now, ended = context.database.transact(work)
-    announce_ends(context, now, ended, EndReason.ACCOUNT_DISABLED)
-    record("user_disabled" if disabled else "user_enabled", user=user_id)
+    ended = tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DELETED)
+    tx.sessions.forget_devices(user_id)
+    tx.users.delete(user_id)
+    return ended
 
 
 def _confirm_password(context: Context, claims: AccessClaims, password: str) -> Account:

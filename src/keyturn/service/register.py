@@ -56,7 +56,7 @@ def create_user(context: Context, new: NewUser) -> User:
     Raises:
         InvalidInput, EmailTaken, UsernameTaken, StoreUnavailable
     """
-    _check_roles(new.roles)
+    check_roles(new.roles)
     account = _prepare(context, new)
     context.database.transact(lambda tx: tx.users.insert(account))
     record("user_created", user=account.user.id)
@@ -81,7 +81,12 @@ def _prepare(context: Context, new: NewUser) -> Account:
     return Account(user, context.hasher.hash(new.password))
 
 
-def _check_roles(roles: tuple[str, ...]) -> None:
+def check_roles(roles: tuple[str, ...]) -> None:
+    """Refuse roles that no token could carry.
+
+    Raises:
+        InvalidInput
+    """
     if not all(ROLE.fullmatch(role) for role in roles):
         raise InvalidInput("role", "A role is 1 to 64 printable ASCII characters, without space or comma.")
     if sum(map(len, roles)) > MAX_ROLES_LENGTH or len(set(roles)) != len(roles):

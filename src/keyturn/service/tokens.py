@@ -31,12 +31,14 @@ class Tokens:
 
     def mint_access(self, session: Session, user: User, now: Micros, token_id: str) -> tuple[str, int]:
         """An access token, and the seconds until it expires: no later than its session."""
-        expires_at = min(now + self.policy.access_lifetime, session.expires_at, session.idle_expires_at)
+        # Never in the second up to which the user's tokens are refused: NumericDate has no fractions.
+        issued_at = max(now, user.tokens_valid_from and user.tokens_valid_from + SECOND)
+        expires_at = min(issued_at + self.policy.access_lifetime, session.expires_at, session.idle_expires_at)
         claims = AccessClaims(
             subject=user.id,
             session_id=session.id,
             id=token_id,
-            issued_at=now // SECOND,
+            issued_at=issued_at // SECOND,
             expires_at=expires_at // SECOND,
             authenticated_at=session.authenticated_at // SECOND,
             roles=user.roles,

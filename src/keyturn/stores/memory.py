@@ -51,16 +51,16 @@ class MemorySessions:
         self._rows[session.id] = replace(session, user=None)
 
     def live_of_user(self, user_id: str) -> list[Session]:
-        live = [
-            s for s in self._of_user(user_id) if s.ended_at is None and self._now < min(s.expires_at, s.idle_expires_at)
-        ]
-        return sorted(self._with_users(live), key=lambda s: (-s.created_at, s.id))
+        return self._live(self._of_user(user_id))
 
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
-        going = [s for s in self._of_user(user_id) if s.ended_at is None and s.id != keep]
-        for session in going:
-            self._write(session.id, ended_at=self._now, end_reason=reason, version=session.version + 1)
-        return [session.id for session in going]
+        return self._end([s for s in self._of_user(user_id) if s.ended_at is None and s.id != keep], reason)
+
+    def live(self, limit: int) -> list[Session]:
+        return self._live(self._rows.values())[:limit]
+
+    def end_some(self, reason: EndReason, limit: int) -> list[str]:
+        return self._end([s for s in self._rows.values() if s.ended_at is None][:limit], reason)
 
     def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
         ended = [(s.id, s.ended_at) for s in self._rows.values() if s.ended_at is not None and s.ended_at >= since]
@@ -79,6 +79,15 @@ class MemorySessions:
 
     def _of_user(self, user_id: str) -> list[Session]:
         return [session for session in self._rows.values() if session.user_id == user_id]
+
+    def _live(self, sessions: Iterable[Session]) -> list[Session]:
+        live = [s for s in sessions if s.ended_at is None and self._now < min(s.expires_at, s.idle_expires_at)]
+        return sorted(self._with_users(live), key=lambda s: (-s.created_at, s.id))
+
+    def _end(self, sessions: Collection[Session], reason: EndReason) -> list[str]:
+        for session in sessions:
+            self._write(session.id, ended_at=self._now, end_reason=reason, version=session.version + 1)
+        return [session.id for session in sessions]
 
     def _with_users(self, sessions: Iterable[Session]) -> list[Session]:
         accounts = self._accounts
@@ -100,9 +109,12 @@ class MemoryUsers:
             raise StoreUnavailable
         self._accounts[account.user.id] = account
 
-    def load(self, user_id: str) -> User | None:
-        account = self._accounts.get(user_id)
-        return account.user if account else None
+    def load_many(self, ids: Collection[str]) -> dict[str, User]:
+        return {user_id: self._accounts[user_id].user for user_id in ids if user_id in self._accounts}
+
+    def page(self, limit: int, after: User | None = None) -> list[User]:
+        users = sorted((account.user for account in self._accounts.values()), key=_age)
+        return [user for user in users if after is None or _age(user) > _age(after)][:limit]
 
     def find(self, login: str) -> Account | None:
         matches = _has_email if is_email(login) else _has_username
@@ -126,12 +138,21 @@ class MemoryUsers:
     def delete(self, user_id: str) -> None:
         self._accounts.pop(user_id, None)
 
+    def stale_since(self, since: Micros) -> list[tuple[str, Micros]]:
+        users = (account.user for account in self._accounts.values())
+        stale = [(u.id, u.tokens_valid_from) for u in users if u.tokens_valid_from and u.tokens_valid_from >= since]
+        return sorted(stale, key=lambda entry: (entry[1], entry[0]))
+
     def _refuse_taken(self, user: User) -> None:
         others = [account.user for account in self._accounts.values() if account.user.id != user.id]
         if any(_has_email(other, user.email) for other in others):
             raise EmailTaken
         if user.username is not None and any(_has_username(other, user.username) for other in others):
             raise UsernameTaken
+
+
+def _age(user: User) -> tuple[Micros, str]:
+    return user.created_at, user.id
 
 
 def _has_email(user: User, email: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from keyturn.core.model import SECOND, Account, Delivery, Device, EndReason, Policy, User
+from keyturn.core.model import SECOND, AccessClaims, Account, Delivery, Device, EndReason, Policy, User
 from keyturn.core.rotation import opened
 from keyturn.service.revocations import Revocations
 from keyturn.stores.memory import MemoryDatabase
@@ -43,6 +45,14 @@ class World:
 
     def follow(self) -> None:
         self.revocations.follow(self.database)
+
+    def change_roles(self) -> None:
+        """Say, as somebody else, that what the user's tokens say is no longer so."""
+        changed = replace(USER, tokens_valid_from=self.clock.now())
+        self.database.transact(lambda tx: tx.users.update(changed))
+
+    def token(self, issued_at: int) -> AccessClaims:
+        return AccessClaims(USER.id, "b" * 24, "c" * 24, issued_at, issued_at + 600, issued_at)
 
 
 @pytest.fixture
@@ -98,3 +108,33 @@ def test_an_end_is_not_missed_when_the_clock_was_set_back(world: World) -> None:
     session = world.end_a_session()
     world.follow()
     assert session in world.revocations
+
+
+def test_tokens_from_before_a_change_of_roles_are_stale_after_the_next_look(world: World) -> None:
+    moment = world.clock.now() // SECOND
+    world.change_roles()
+    assert not world.revocations.is_stale(world.token(moment))
+    world.follow()
+    assert world.revocations.is_stale(world.token(moment - 1))
+    # In the same second nobody can tell which came first.
+    assert world.revocations.is_stale(world.token(moment))
+    assert not world.revocations.is_stale(world.token(moment + 1))
+    assert not world.revocations.is_stale(replace(world.token(moment), subject="d" * 24))
+
+
+def test_a_change_of_roles_that_was_decided_here_counts_at_once_and_never_moves_back(world: World) -> None:
+    now = world.clock.now()
+    world.revocations.add_stale(USER.id, now)
+    world.revocations.add_stale(USER.id, now - 60 * SECOND)
+    assert world.revocations.is_stale(world.token(now // SECOND))
+
+
+def test_a_change_of_roles_is_forgotten_when_every_older_token_has_expired(world: World) -> None:
+    moment = world.clock.now() // SECOND
+    world.change_roles()
+    world.clock.advance((POLICY.access_lifetime + POLICY.window) / SECOND)
+    world.follow()
+    assert world.revocations.is_stale(world.token(moment))
+    world.clock.advance(1)
+    world.follow()
+    assert not world.revocations.is_stale(world.token(moment))

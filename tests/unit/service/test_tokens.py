@@ -80,3 +80,24 @@ def test_an_access_token_never_outlives_its_session(idle: int, total: int, expec
 def test_a_refresh_token_is_the_same_bytes_whenever_it_is_minted() -> None:
     tokens, session = tokens_with(), session_of(USER)
     assert tokens.mint_refresh(child_of(session), session) == tokens.mint_refresh(child_of(session), session)
+
+
+def test_a_token_minted_right_after_a_change_of_roles_is_of_the_next_second() -> None:
+    user = replace(USER, tokens_valid_from=NOW + SECOND // 2)
+    tokens = tokens_with()
+    access, expires_in = tokens.mint_access(session_of(user), user, NOW + SECOND // 2 + 1, ID)
+    said = verifier_of(tokens).verify(access)
+    assert said.issued_at == NOW // SECOND + 1
+    assert expires_in == POLICY.access_lifetime // SECOND
+    later, _ = tokens.mint_access(session_of(user), user, NOW + 60 * SECOND, ID)
+    assert (
+        Verifier(
+            issuer=ISSUER,
+            audience=tokens.audience,
+            keys=tokens.access_keys.verifying.values(),
+            clock=FakeClock(NOW + 60 * SECOND),
+        )
+        .verify(later)
+        .issued_at
+        == NOW // SECOND + 60
+    )

@@ -126,6 +126,10 @@ class StoresAgree(RuleBasedStateMachine):
     def end_of_user(self, user_id: str, reason: EndReason, keep: str | None) -> None:
         self.both(lambda t: sorted(t.sessions.end_of_user(user_id, reason, keep=keep)))
 
+    @rule(reason=reasons)
+    def end_some(self, reason: EndReason) -> None:
+        self.both(lambda t: sorted(t.sessions.end_some(reason, 1000)))
+
     @rule(user_id=user_ids)
     def forget_devices(self, user_id: str) -> None:
         self.both(lambda t: t.sessions.forget_devices(user_id))
@@ -136,7 +140,7 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule(user=users, password_hash=st.none() | st.just("hash"))
     def insert_user(self, user: Any, password_hash: str | None) -> None:
-        if self.memory.read(lambda t: t.users.load(user.id)) is None:  # ids are random: no two are ever the same
+        if not self.memory.read(lambda t: t.users.load_many([user.id])):  # ids are random: no two are ever the same
             self.both(lambda t: t.users.insert(Account(user, password_hash)))
 
     @rule(user=users)
@@ -181,7 +185,11 @@ class StoresAgree(RuleBasedStateMachine):
                 transaction.sessions.load_many(SESSIONS),
                 [transaction.sessions.live_of_user(user_id) for user_id in USERS],
                 [transaction.sessions.ended_since(moment) for moment in since],
-                [transaction.users.load(user_id) for user_id in USERS],
+                transaction.sessions.live(1000),
+                transaction.users.load_many(USERS),
+                transaction.users.page(1000),
+                transaction.users.page(1),
+                transaction.users.stale_since(0),
                 [transaction.users.lock(user_id) for user_id in USERS],
                 [transaction.users.find(login) for name in NAMES for login in (name, f"{name}@EXAMPLE.org")],
             ]

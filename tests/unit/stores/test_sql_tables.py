@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9999"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -103,13 +103,15 @@ def plan(path: Path, statement: Executable) -> str:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (sessions._LOAD, "sqlite_autoindex_sessions_1"),
+        (sessions._JOINED.one, "sqlite_autoindex_sessions_1"),
         (sessions._SWAP.values(generation=1), "sqlite_autoindex_sessions_1"),
-        (sessions._LIVE, "sessions_user_id"),
+        (sessions._JOINED.live_of_user, "sessions_user_id"),
         (sessions._END, "sessions_user_id"),
         (sessions._FORGET, "sessions_user_id"),
         (sessions._ENDED, "sessions_ended_at"),
         (sessions._PURGE, "sessions_expires_at"),
+        (users._NEXT_PAGE, "users_created_at"),
+        (users._STALE, "users_tokens_valid_from"),
         (users._FIND_BY_EMAIL, "sqlite_autoindex_users_2"),
         (users._FIND_BY_USERNAME, "sqlite_autoindex_users_3"),
     ],

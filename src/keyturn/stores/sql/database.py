@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from keyturn.core.model import Micros
 from keyturn.errors import StoreUnavailable
-from keyturn.ports import Clock
+from keyturn.ports import Clock, UserStore
 from keyturn.stores import migrations
 from keyturn.stores.sql import sqlite
 from keyturn.stores.sql.sessions import SqlSessions
@@ -24,13 +24,27 @@ T = TypeVar("T")
 _PING = select(meta.c.value)
 
 
+class OwnUsers(Protocol):
+    """An application's own table of users, as a class: made once a transaction, on the transaction's connection.
+
+    What it reads and writes over that connection belongs to the transaction: what Keyturn promises of passwords, disabled users
+    and their sessions then holds as with Keyturn's own table. It may also keep its users somewhere else altogether and ignore the
+    connection; then what it writes stands even if the transaction fails after it.
+
+    With SQLite, a class attribute `databases` may name files of the application, `{"app": "/srv/app/app.db"}`: they are attached
+    under these names, so that its table is `app.users`. Each transaction that writes holds the write lock of all of them.
+    """
+
+    def __call__(self, connection: Connection) -> UserStore: ...
+
+
 class SqlTransaction:
     """`keyturn.ports.Transaction` in SQL."""
 
-    def __init__(self, connection: Connection, now: Micros) -> None:
+    def __init__(self, connection: Connection, now: Micros, own_users: OwnUsers | None = None) -> None:
         self.now = now
-        self.sessions = SqlSessions(connection, now)
-        self.users = SqlUsers(connection)
+        self.users: UserStore = SqlUsers(connection) if own_users is None else own_users(connection)
+        self.sessions = SqlSessions(connection, now, None if own_users is None else self.users)
 
 
 class SqlDatabase:
@@ -44,9 +58,13 @@ class SqlDatabase:
         readers: begins transactions that only read.
         clock: where time comes from.
         patience: how long to wait for one's turn to write, in seconds.
+        own_users: the application's own table of users, if there is one.
     """
 
-    def __init__(self, *, writer: Engine, readers: Engine, clock: Clock, patience: float) -> None:
+    def __init__(
+        self, *, writer: Engine, readers: Engine, clock: Clock, patience: float, own_users: OwnUsers | None = None
+    ) -> None:
+        self._own_users = own_users
         self._writer = writer
         self._readers = readers
         self._clock = clock
@@ -59,14 +77,14 @@ class SqlDatabase:
             connection = self._connection = self._connection or self._writer.connect()
             try:
                 with connection.begin():
-                    return work(SqlTransaction(connection, self._clock.now()))
+                    return work(self._transaction(connection))
             except DBAPIError:
                 self._disconnect()
                 raise
 
     def read(self, work: Callable[[SqlTransaction], T]) -> T:
         with _answering(), self._readers.begin() as connection:
-            return work(SqlTransaction(connection, self._clock.now()))
+            return work(self._transaction(connection))
 
     def ping(self) -> None:
         with _answering(), self._readers.begin() as connection:
@@ -76,6 +94,9 @@ class SqlDatabase:
         with self._turn:
             self._disconnect()
         self._readers.dispose()
+
+    def _transaction(self, connection: Connection) -> SqlTransaction:
+        return SqlTransaction(connection, self._clock.now(), self._own_users)
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
@@ -100,7 +121,9 @@ def _answering() -> Iterator[None]:
         raise StoreUnavailable from error
 
 
-def open_database(url: str, *, clock: Clock, busy_timeout: float = 5.0) -> SqlDatabase:
+def open_database(
+    url: str, *, clock: Clock, busy_timeout: float = 5.0, own_users: OwnUsers | None = None
+) -> SqlDatabase:
     """Open a database, make it if there is none, and bring its tables up to date.
 
     Several processes may do so at once: one of them does the work, the others wait for it.
@@ -109,6 +132,7 @@ def open_database(url: str, *, clock: Clock, busy_timeout: float = 5.0) -> SqlDa
         url: `sqlite:////absolute/path.db`.
         clock: where the transactions' time comes from.
         busy_timeout: how long a transaction waits for its turn, in seconds: once for the other threads, once for other processes.
+        own_users: the application's own table of users, instead of ours.
 
     Raises:
         SettingsError: the URL or the file cannot be used, or a newer version of Keyturn has been here.
@@ -116,8 +140,13 @@ def open_database(url: str, *, clock: Clock, busy_timeout: float = 5.0) -> SqlDa
     """
     path = sqlite.path_of(url)
     sqlite.prepare(path, busy_timeout=busy_timeout)
-    writer = sqlite.writer(path, busy_timeout=busy_timeout)
-    with _answering(), writer.begin() as connection:
+    with _answering(), sqlite.writer(path, busy_timeout=busy_timeout).begin() as connection:
         migrations.upgrade(connection)
-    readers = sqlite.readers(path, busy_timeout=busy_timeout)
-    return SqlDatabase(writer=writer, readers=readers, clock=clock, patience=busy_timeout)
+    attached = dict(getattr(own_users, "databases", {}))
+    return SqlDatabase(
+        writer=sqlite.writer(path, busy_timeout=busy_timeout, attached=attached),
+        readers=sqlite.readers(path, busy_timeout=busy_timeout, attached=attached),
+        clock=clock,
+        patience=busy_timeout,
+        own_users=own_users,
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Executable, Select, bindparam, delete, insert, or_, select, update
 
 from keyturn.core.model import Delivery, Device, EndReason, Micros, Session
-from keyturn.ports import SWAPPED_FIELDS
+from keyturn.ports import SWAPPED_FIELDS, UserStore
 from keyturn.stores.sql.tables import sessions, users
 from keyturn.stores.sql.users import USER_COLUMNS, user_from
 
@@ -32,22 +33,34 @@ _PLAIN_FIELDS = (
 )
 _WIDTH = len(_PLAIN_FIELDS)
 
-_SELECT = select(
+_SESSION_COLUMNS = [
     *(sessions.c[name] for name in _PLAIN_FIELDS),
     sessions.c.end_reason,
     sessions.c.delivery,
     sessions.c.device_label,
     sessions.c.device_address,
-    *USER_COLUMNS,
-).select_from(sessions.outerjoin(users, users.c.id == sessions.c.user_id))
-_LOAD = _SELECT.where(sessions.c.id == bindparam("id"))
-_LOAD_MANY = _SELECT.where(sessions.c.id.in_(bindparam("ids", expanding=True)))
-_LIVE = _SELECT.where(
-    sessions.c.user_id == bindparam("user_id"),
-    sessions.c.ended_at.is_(None),
-    sessions.c.expires_at > bindparam("now"),
-    sessions.c.idle_expires_at > bindparam("now"),
-).order_by(sessions.c.created_at.desc(), sessions.c.id)
+]
+
+
+class _Reading:
+    """The statements that read sessions: with their users from our own table, or without where users are kept elsewhere."""
+
+    def __init__(self, sessions_with: Select[Any]) -> None:
+        live = sessions_with.where(
+            sessions.c.ended_at.is_(None),
+            sessions.c.expires_at > bindparam("now"),
+            sessions.c.idle_expires_at > bindparam("now"),
+        ).order_by(sessions.c.created_at.desc(), sessions.c.id)
+        self.one = sessions_with.where(sessions.c.id == bindparam("id"))
+        self.many = sessions_with.where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+        self.live_of_user = live.where(sessions.c.user_id == bindparam("user_id"))
+        self.live = live.limit(bindparam("count"))
+
+
+_JOINED = _Reading(
+    select(*_SESSION_COLUMNS, *USER_COLUMNS).select_from(sessions.outerjoin(users, users.c.id == sessions.c.user_id))
+)
+_ALONE = _Reading(select(*_SESSION_COLUMNS))
 
 _INSERT = insert(sessions)
 _VERSIONS = (
@@ -69,6 +82,13 @@ _FORGET = (
     .where(sessions.c.user_id == bindparam("of"), or_(sessions.c.device_label != "", sessions.c.device_address != ""))
     .values(device_label="", device_address="", version=sessions.c.version + 1)
 )
+_GOING = select(sessions.c.id).where(sessions.c.ended_at.is_(None)).limit(bindparam("count"))
+_END_SOME = (
+    update(sessions)
+    .where(sessions.c.id.in_(_GOING.scalar_subquery()))
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"), version=sessions.c.version + 1)
+    .returning(sessions.c.id)
+)
 _ENDED = (
     select(sessions.c.id, sessions.c.ended_at)
     .where(sessions.c.ended_at >= bindparam("since"))
@@ -85,7 +105,7 @@ def _session(row: Sequence[Any]) -> Session:
         end_reason=EndReason(end_reason) if end_reason else None,
         delivery=Delivery(delivery),
         device=Device(label, address),
-        user=user_from(row[_WIDTH + 4 :]),
+        user=user_from(row[_WIDTH + 4 :]) if len(row) > _WIDTH + 4 else None,
     )
 
 
@@ -108,18 +128,26 @@ def _swapped(session: Session) -> dict[str, Any]:
 
 
 class SqlSessions:
-    """`keyturn.ports.SessionStore` in SQL."""
+    """`keyturn.ports.SessionStore` in SQL.
 
-    def __init__(self, connection: Connection, now: Micros) -> None:
+    Args:
+        connection: in a transaction.
+        now: the transaction's time.
+        users: where the users are kept, if not in our own table.
+    """
+
+    def __init__(self, connection: Connection, now: Micros, users: UserStore | None = None) -> None:
         self._connection = connection
         self._now = now
+        self._users = users
+        self._reading = _JOINED if users is None else _ALONE
 
     def load_many(self, ids: Collection[str]) -> dict[str, Session]:
         if len(ids) == 1:  # an idle server's batch, and a list need not be spelled out for it
-            rows = self._connection.execute(_LOAD, {"id": next(iter(ids))}).all()
+            found = self._read(self._reading.one, id=next(iter(ids)))
         else:
-            rows = self._connection.execute(_LOAD_MANY, {"ids": list(ids)}).all()
-        return {row[0]: _session(row) for row in rows}
+            found = self._read(self._reading.many, ids=list(ids))
+        return {session.id: session for session in found}
 
     def swap_many(self, sessions: Sequence[Session]) -> set[str]:
         # Of a single row the UPDATE itself tells whether it was written; of many it only tells how many were.
@@ -133,11 +161,18 @@ class SqlSessions:
         self._connection.execute(_INSERT, _inserted(session))
 
     def live_of_user(self, user_id: str) -> list[Session]:
-        return [_session(row) for row in self._connection.execute(_LIVE, {"user_id": user_id, "now": self._now})]
+        return self._read(self._reading.live_of_user, user_id=user_id, now=self._now)
+
+    def live(self, limit: int) -> list[Session]:
+        return self._read(self._reading.live, count=limit, now=self._now)
 
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
         parameters = {"of": user_id, "keep": keep or "", "now": self._now, "reason": reason.value}
         return list(self._connection.execute(_END, parameters).scalars())
+
+    def end_some(self, reason: EndReason, limit: int) -> list[str]:
+        parameters = {"count": limit, "now": self._now, "reason": reason.value}
+        return list(self._connection.execute(_END_SOME, parameters).scalars())
 
     def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
         return [(row[0], row[1]) for row in self._connection.execute(_ENDED, {"since": since})]
@@ -147,6 +182,13 @@ class SqlSessions:
 
     def purge(self, limit: int) -> int:
         return self._connection.execute(_PURGE, {"now": self._now, "count": limit}).rowcount
+
+    def _read(self, statement: Executable, **parameters: Any) -> list[Session]:
+        found = [_session(row) for row in self._connection.execute(statement, parameters)]
+        if self._users is None or not found:
+            return found
+        users = self._users.load_many({session.user_id for session in found})
+        return [replace(session, user=users.get(session.user_id)) for session in found]
 
     def _unchanged(self, sessions: Iterable[Session]) -> list[Session]:
         """Those whose stored row is still at `version - 1`, locked until the transaction ends."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -67,21 +68,29 @@ def prepare(path: Path, *, busy_timeout: float) -> None:
         raise SettingsError(f"{path} cannot be used as a database: {error}.") from error
 
 
-def writer(path: Path, *, busy_timeout: float) -> Engine:
+def writer(path: Path, *, busy_timeout: float, attached: Mapping[str, str | Path] = {}) -> Engine:
     """An engine whose transactions hold the write lock from their beginning. It keeps no connection: its user does."""
-    return _engine(path, busy_timeout, begin="BEGIN IMMEDIATE", pool=NullPool)
+    return _engine(path, busy_timeout, attached, begin="BEGIN IMMEDIATE", pool=NullPool)
 
 
-def readers(path: Path, *, busy_timeout: float) -> Engine:
+def readers(path: Path, *, busy_timeout: float, attached: Mapping[str, str | Path] = {}) -> Engine:
     """An engine whose transactions can only read, and wait for no writer."""
-    return _engine(path, busy_timeout, begin="BEGIN", pool=QueuePool, query_only=True)
+    return _engine(path, busy_timeout, attached, begin="BEGIN", pool=QueuePool, query_only=True)
 
 
-def _engine(path: Path, busy_timeout: float, *, begin: str, pool: type[Pool], query_only: bool = False) -> Engine:
+def _engine(
+    path: Path,
+    busy_timeout: float,
+    attached: Mapping[str, str | Path],
+    *,
+    begin: str,
+    pool: type[Pool],
+    query_only: bool = False,
+) -> Engine:
     limits = {"pool_size": _READERS, "max_overflow": -1} if pool is QueuePool else {}
     engine = create_engine(
         "sqlite+pysqlite://",
-        creator=lambda: _connect(path, busy_timeout, query_only=query_only),
+        creator=lambda: _connect(path, busy_timeout, attached, query_only=query_only),
         poolclass=pool,
         hide_parameters=True,
         **limits,
@@ -94,7 +103,9 @@ def _engine(path: Path, busy_timeout: float, *, begin: str, pool: type[Pool], qu
     return engine
 
 
-def _connect(path: Path, busy_timeout: float, *, query_only: bool = False) -> sqlite3.Connection:
+def _connect(
+    path: Path, busy_timeout: float, attached: Mapping[str, str | Path] = {}, *, query_only: bool = False
+) -> sqlite3.Connection:
     """A connection that begins no transaction by itself and never makes a file."""
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw", uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
@@ -103,6 +114,8 @@ def _connect(path: Path, busy_timeout: float, *, query_only: bool = False) -> sq
     # A commit is on the disk before it is acknowledged; on macOS that takes more than fsync.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")
+    for name, file in attached.items():
+        connection.execute(f'ATTACH DATABASE ? AS "{name}"', (f"{Path(file).absolute().as_uri()}?mode=rw",))
     connection.execute(f"PRAGMA query_only = {int(query_only)}")
     return connection
 

@@ -37,6 +37,7 @@ users = Table(
     Column("disabled", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("password_hash", Text),
+    Column("tokens_valid_from", BigInteger, nullable=False, server_default="0"),
 )
 
 sessions = Table(
@@ -65,6 +66,13 @@ sessions = Table(
     Column("device_address", Text, nullable=False),
 )
 
+Index("users_created_at", users.c.created_at, users.c.id)
+Index(
+    "users_tokens_valid_from",
+    users.c.tokens_valid_from,
+    sqlite_where=users.c.tokens_valid_from > 0,
+    postgresql_where=users.c.tokens_valid_from > 0,
+)
 Index("sessions_user_id", sessions.c.user_id)
 Index("sessions_expires_at", sessions.c.expires_at)
 Index(

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Executable, bindparam, delete, insert, literal_column, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from keyturn.core.identity import canonical_email, canonical_username, is_email
-from keyturn.core.model import Account, User
+from keyturn.core.model import Account, Micros, User
 from keyturn.errors import EmailTaken, UsernameTaken
 from keyturn.stores.sql.tables import users
 
-USER_FIELDS = ("id", "email", "created_at", "email_verified", "username", "full_name", "roles", "disabled")
+USER_FIELDS = (
+    "id",
+    "email",
+    "created_at",
+    "email_verified",
+    "username",
+    "full_name",
+    "roles",
+    "disabled",
+    "tokens_valid_from",
+)
 """The fields of a user, each of which is a column."""
 
 USER_COLUMNS = [users.c[name] for name in USER_FIELDS]
 
-_LOAD = select(*USER_COLUMNS).where(users.c.id == bindparam("user_id"))
+_USERS = select(*USER_COLUMNS)
+_LOAD_MANY = _USERS.where(users.c.id.in_(bindparam("ids", expanding=True)))
+_PAGE = _USERS.order_by(users.c.created_at, users.c.id).limit(bindparam("count"))
+_NEXT_PAGE = _PAGE.where(tuple_(users.c.created_at, users.c.id) > tuple_(bindparam("made_at"), bindparam("user_id")))
+_STALE = (
+    select(users.c.id, users.c.tokens_valid_from)
+    # Spelt out, since the index is only of these rows.
+    .where(users.c.tokens_valid_from > literal_column("0"), users.c.tokens_valid_from >= bindparam("since"))
+    .order_by(users.c.tokens_valid_from, users.c.id)
+)
 _ACCOUNT = select(*USER_COLUMNS, users.c.password_hash)
 _FIND_BY_EMAIL = _ACCOUNT.where(users.c.email_key == bindparam("key"))
 _FIND_BY_USERNAME = _ACCOUNT.where(users.c.username_key == bindparam("key"))
@@ -57,9 +76,13 @@ class SqlUsers:
     def insert(self, account: Account) -> None:
         self._write(_INSERT, _columns(account.user) | {"password_hash": account.password_hash})
 
-    def load(self, user_id: str) -> User | None:
-        row = self._connection.execute(_LOAD, {"user_id": user_id}).first()
-        return user_from(row) if row else None
+    def load_many(self, ids: Collection[str]) -> dict[str, User]:
+        return {user.id: user for user in self._users(_LOAD_MANY, ids=list(ids))}
+
+    def page(self, limit: int, after: User | None = None) -> list[User]:
+        if after is None:
+            return self._users(_PAGE, count=limit)
+        return self._users(_NEXT_PAGE, count=limit, made_at=after.created_at, user_id=after.id)
 
     def find(self, login: str) -> Account | None:
         if is_email(login):
@@ -79,6 +102,13 @@ class SqlUsers:
 
     def delete(self, user_id: str) -> None:
         self._connection.execute(_DELETE, {"user_id": user_id})
+
+    def stale_since(self, since: Micros) -> list[tuple[str, Micros]]:
+        return [(row[0], row[1]) for row in self._connection.execute(_STALE, {"since": since})]
+
+    def _users(self, statement: Executable, **parameters: Any) -> list[User]:
+        rows = self._connection.execute(statement, parameters)
+        return [user for row in rows if (user := user_from(row)) is not None]
 
     def _account(self, statement: Executable, **parameters: str) -> Account | None:
         row = self._connection.execute(statement, parameters).first()

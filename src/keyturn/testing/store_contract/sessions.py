@@ -164,6 +164,33 @@ class SessionContract:
         expect_equal([session.id for session in found], ["live1", "live2", "live3"])
         expect_equal(found[0], replace(live[1], user=sample_user()))
 
+    def test_the_live_sessions_of_everybody_come_newest_first_and_no_more_than_asked(self, database: Database) -> None:
+        now = now_of(database)
+        live = [sample_session(now, f"live{age}", f"u{age}", created_at=now - age) for age in (3, 1, 2)]
+        dead = [
+            sample_session(now, "ended", ended_at=now, end_reason=EndReason.SIGNED_OUT),
+            sample_session(now, "idle", idle_expires_at=now - 1),
+        ]
+        register(database, Account(sample_user(), None))
+        store(database, *live, *dead)
+        found = database.read(lambda t: t.sessions.live(2))
+        expect_equal([session.id for session in found], ["live1", "live2"])
+        expect_equal([session.user for session in found], [sample_user(), None])
+
+    def test_sessions_are_ended_some_at_a_time_whosever_they_are(self, database: Database) -> None:
+        now = now_of(database)
+        ended = sample_session(now, "ended", ended_at=now - HOUR, end_reason=EndReason.SIGNED_OUT)
+        going = [sample_session(now, f"s{n}", f"u{n}", expires_at=now + n) for n in range(3)]
+        store(database, ended, *going)
+        seen = load(database, "s0")
+        rounds = [database.transact(lambda t: t.sessions.end_some(EndReason.REVOKED, 2)) for _ in range(3)]
+        expect_equal([len(ids) for ids in rounds], [2, 1, 0])
+        expect_equal({name for ids in rounds for name in ids}, {"s0", "s1", "s2"})
+        expect_equal(load(database, "ended"), ended)
+        expect_equal(load(database, "s1").end_reason, EndReason.REVOKED)
+        expect(load(database, "s2").ended_at is not None, "the session has no time of its end")
+        expect_equal(swap(database, following(seen, child_id="new")), set())
+
     def test_the_feed_names_what_ended_at_a_moment_or_later(self, database: Database) -> None:
         now = now_of(database)
         ends = {"early": now - 2, "on time": now, "late": now + 2}

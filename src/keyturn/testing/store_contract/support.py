@@ -134,7 +134,7 @@ def find(database: Database, login: str) -> Account | None:
 
 def user_of(database: Database, user_id: str = "u1") -> User | None:
     """The user as stored now."""
-    return database.read(lambda t: t.users.load(user_id))
+    return database.read(lambda t: t.users.load_many([user_id])).get(user_id)
 
 
 def account_of(database: Database, user_id: str = "u1") -> Account | None:

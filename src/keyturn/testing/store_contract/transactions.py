@@ -91,13 +91,13 @@ class TransactionContract:
     def test_a_read_sees_one_state_throughout(self, database: Database) -> None:
         register(database, Account(sample_user(), None))
 
-        def work(transaction: Transaction) -> tuple[User | None, User | None]:
-            before = transaction.users.load("u1")
+        def work(transaction: Transaction) -> tuple[dict[str, User], dict[str, User]]:
+            before = transaction.users.load_many(["u1"])
             writer.submit(database.transact, lambda t: t.users.delete("u1")).result(PATIENCE)
-            return before, transaction.users.load("u1")
+            return before, transaction.users.load_many(["u1"])
 
         with ThreadPoolExecutor(1) as writer:
-            expect_equal(database.read(work), (sample_user(), sample_user()))
+            expect_equal(database.read(work), ({"u1": sample_user()}, {"u1": sample_user()}))
         expect_equal(user_of(database), None)
 
     def test_no_update_is_lost_between_two_who_lock_the_user(self, database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from keyturn.core.model import Account
+from keyturn.core.model import Account, Micros
 from keyturn.errors import EmailTaken, UsernameTaken
 from keyturn.ports import Database, Transaction
 from keyturn.testing.store_contract.support import (
@@ -20,6 +20,10 @@ from keyturn.testing.store_contract.support import (
     update,
     user_of,
 )
+
+
+def _stale_since(transaction: Transaction, since: Micros) -> list[tuple[str, Micros]]:
+    return transaction.users.stale_since(since)
 
 
 class UserContract:
@@ -43,8 +47,8 @@ class UserContract:
 
     def test_an_unknown_user_is_none(self, database: Database) -> None:
         expect_equal(
-            database.read(lambda t: (t.users.load("u1"), t.users.find("u1@example.org"), t.users.find("u1"))),
-            (None,) * 3,
+            database.read(lambda t: (t.users.load_many(["u1"]), t.users.find("u1@example.org"), t.users.find("u1"))),
+            ({}, None, None),
         )
         expect_equal(account_of(database), None)
 
@@ -87,10 +91,39 @@ class UserContract:
             sorted(type(outcome).__name__ for outcome in outcomes), ["EmailTaken"] * (WRITERS - 1) + ["NoneType"]
         )
 
+    def test_users_are_listed_in_the_order_in_which_they_were_made(self, database: Database) -> None:
+        users = [sample_user(f"u{n}", created_at=made) for n, made in enumerate((30, 10, 20, 10, 40))]
+        register(database, *(Account(user, None) for user in users))
+        ordered = [users[1], users[3], users[2], users[0], users[4]]
+        expect_equal(database.read(lambda t: t.users.page(9)), ordered)
+        expect_equal(database.read(lambda t: t.users.page(2)), ordered[:2])
+        expect_equal(database.read(lambda t: t.users.page(2, ordered[0])), ordered[1:3])
+        expect_equal(database.read(lambda t: t.users.page(9, ordered[4])), [])
+
+    def test_many_users_are_loaded_by_id_and_unknown_ids_are_left_out(self, database: Database) -> None:
+        users = [sample_user("u1"), sample_user("u2"), sample_user("u3")]
+        register(database, *(Account(user, None) for user in users))
+        expect_equal(database.read(lambda t: t.users.load_many(["u3", "u9", "u1"])), {"u1": users[0], "u3": users[2]})
+        expect_equal(database.read(lambda t: t.users.load_many([])), {})
+
+    def test_the_feed_names_the_users_whose_tokens_are_stale_since_a_moment(self, database: Database) -> None:
+        early, late = sample_user("u1", tokens_valid_from=10), sample_user("u2", tokens_valid_from=20)
+        register(database, Account(early, None), Account(late, None), Account(sample_user("u3"), None))
+        for since, expected in {0: ["u1", "u2"], 10: ["u1", "u2"], 11: ["u2"], 21: []}.items():
+            feed = database.read(partial(_stale_since, since=since))
+            expect_equal([user_id for user_id, _ in feed], expected)
+        expect_equal(database.read(partial(_stale_since, since=11)), [("u2", 20)])
+
     def test_an_update_writes_the_fields_and_their_canonical_forms(self, database: Database) -> None:
         register(database, Account(sample_user(username="old"), "hash"))
         changed = sample_user(
-            email="new@example.org", email_verified=True, username="New", full_name="N", roles=("a",), disabled=True
+            email="new@example.org",
+            email_verified=True,
+            username="New",
+            full_name="N",
+            roles=("a",),
+            disabled=True,
+            tokens_valid_from=7,
         )
         update(database, changed)
         expect_equal(find(database, "NEW@example.org"), Account(changed, "hash"))
@@ -125,7 +158,7 @@ class UserContract:
     def test_the_name_of_a_deleted_user_is_free_again(self, database: Database) -> None:
         register(database, Account(sample_user(username="kim"), "hash"))
         database.transact(lambda t: t.users.delete("u1"))
-        expect_equal(database.read(lambda t: (t.users.load("u1"), t.users.find("kim"))), (None, None))
+        expect_equal(database.read(lambda t: (t.users.load_many(["u1"]), t.users.find("kim"))), ({}, None))
         heir = sample_user("u2", email="u1@example.org", username="kim")
         register(database, Account(heir, None))
         expect_equal(find(database, "kim"), Account(heir, None))
