@@ -22,6 +22,11 @@ LOCATION = "keyturn.stores:migrations"
 _ONE_AT_A_TIME = threading.Lock()
 
 
+def revision(connection: Connection) -> str | None:
+    """The revision that a database is at; none: it is empty."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def upgrade(connection: Connection, *, location: str = LOCATION) -> None:
     """Bring the tables to the newest revision, within the transaction that the connection has begun.
 
@@ -37,7 +42,7 @@ def upgrade(connection: Connection, *, location: str = LOCATION) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     scripts = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = revision(connection)
     if current == scripts.get_current_head():
         return
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:

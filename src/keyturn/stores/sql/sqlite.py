@@ -58,8 +58,8 @@ def prepare(path: Path, *, busy_timeout: float) -> None:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise SettingsError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed.")
     try:
-        _create(path)
-        with closing(_connect(path, busy_timeout)) as connection:
+        create(path)
+        with closing(connect(path, busy_timeout)) as connection:
             _mark_as_ours(connection, path)
             _write_ahead(connection, path)
     except (OSError, sqlite3.Error) as error:
@@ -90,7 +90,7 @@ def _engine(
     limits = {"pool_size": _READERS, "max_overflow": -1} if pool is QueuePool else {}
     engine = create_engine(
         "sqlite+pysqlite://",
-        creator=lambda: _connect(path, busy_timeout, attached, query_only=query_only),
+        creator=lambda: connect(path, busy_timeout, attached, query_only=query_only),
         poolclass=pool,
         hide_parameters=True,
         **limits,
@@ -103,10 +103,17 @@ def _engine(
     return engine
 
 
-def _connect(
+def connect(
     path: Path, busy_timeout: float, attached: Mapping[str, str | Path] = {}, *, query_only: bool = False
 ) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself and never makes a file."""
+    """A connection that begins no transaction by itself and never makes a file.
+
+    Args:
+        path: of the file.
+        busy_timeout: how long it waits for a lock, in seconds.
+        attached: further files, by the names to attach them under.
+        query_only: whether it may only read.
+    """
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw", uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
     )
@@ -120,28 +127,36 @@ def _connect(
     return connection
 
 
-def _create(path: Path) -> None:
+def create(path: Path) -> None:
+    """Make an empty file that only its user can read, if there is none."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _mark_as_ours(connection: sqlite3.Connection, path: Path) -> None:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    if application_id == APPLICATION_ID:
+    if is_ours(connection):
         return
-    if application_id or not _is_empty_or_restored(connection):
+    if _header(connection) or _tables(connection):
         raise SettingsError(f"{path} is a database of another program. Name another file; this one was not changed.")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def _is_empty_or_restored(connection: sqlite3.Connection) -> bool:
-    """Whether there is nothing in it, or our tables from a dump in SQL, which does not carry the header."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if "meta" not in tables:
-        return not tables
-    return connection.execute("SELECT * FROM meta WHERE name = 'application'").fetchall() == [
-        ("application", "keyturn")
-    ]
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether a database bears our mark, or has our tables from a dump in SQL, which does not carry it."""
+    if _header(connection) == APPLICATION_ID:
+        return True
+    if _header(connection) or "meta" not in _tables(connection):
+        return False
+    found = connection.execute("SELECT * FROM meta WHERE name = 'application'").fetchall()
+    return found == [("application", "keyturn")]
+
+
+def _header(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA application_id").fetchone()[0])
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
