@@ -69,8 +69,8 @@ def test_one_session_all_of_a_user_or_all_there_are_can_be_ended(server: LiveSer
         live = administration.sessions_of(server.context, first["user"]["id"])
         # Each sign-in replaced the session before it.
         assert [session.id for session in live] == sessions[-1:]
-        assert administration.end_session(server.context, sessions[-1])
-        assert not administration.end_session(server.context, sessions[-1])
+        assert administration.end_each(server.context, sessions) == 1
+        assert administration.end_each(server.context, sessions) == 0
         assert browser.refresh().json()["reason"] == EndReason.REVOKED
         browser.login()
         assert administration.end_sessions_of(server.context, first["user"]["id"]) == 1
@@ -111,7 +111,7 @@ def test_nothing_is_done_to_a_user_who_is_not_there(server: LiveServer) -> None:
         lambda: administration.set_disabled(server.context, "nobody", disabled=True),
         lambda: administration.delete_user(server.context, "nobody"),
         lambda: administration.end_sessions_of(server.context, "nobody"),
-        lambda: administration.end_session(server.context, "nobody"),
+        lambda: administration.end_each(server.context, ["nobody"]),
     ):
         with pytest.raises(NotFound):
             act()

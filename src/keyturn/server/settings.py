@@ -30,6 +30,7 @@ from keyturn.server.settings_fields import (
     Issuer,
     Network,
     Origin,
+    Reference,
     lasting,
     whole,
     written,
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[tuple[Network, ...], SEPARATED] = ()
     database_url: SecretStr | None = None
     data_dir: Path = Path("./keyturn-data")
+    user_store: Reference | None = None
 
     access_ttl: Annotated[Micros, lasting("1s", "24h")] = written("10m")
     session_ttl: Annotated[Micros, lasting("1s", "3650d")] = written("180d")

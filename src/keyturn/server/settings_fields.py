@@ -111,5 +111,12 @@ BasePath = Annotated[
         "must be a path that begins with a slash and does not end with one, such as /api/v1/auth",
     ),
 ]
+Reference = Annotated[
+    str,
+    matching(
+        r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
+        "must name something of yours as package.module:name, such as app.users:Users",
+    ),
+]
 Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]

@@ -22,17 +22,19 @@ from keyturn.server.batching import Batcher
 from keyturn.server.credentials import Credentials
 from keyturn.server.docs_page import docs_pages
 from keyturn.server.edge import Edge
+from keyturn.server.imports import imported
 from keyturn.server.lanes import Lane
 from keyturn.server.openapi import describe
 from keyturn.server.routes import account_calls, service_calls
 from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
+from keyturn.server.settings_sources import variable
 from keyturn.service.context import Context
 from keyturn.service.refresh import refresh_many
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
-from keyturn.stores.keys import ensure_private_directory, load_or_create
-from keyturn.stores.sql import open_database
+from keyturn.stores.keys import Keys, ensure_private_directory, load_or_create
+from keyturn.stores.sql import OwnUsers, open_database
 from keyturn.system import SystemClock, SystemEntropy
 from keyturn.verifier import Verifier
 
@@ -48,6 +50,21 @@ def database_url(settings: Settings) -> str:
     return f"sqlite:///{Path(settings.data_dir).absolute() / 'keyturn.db'}"
 
 
+def open_keys(settings: Settings, clock: Clock) -> Keys:
+    """The keys that sign: those configured, for the rest those of the data directory, made if there are none.
+
+    Raises:
+        SettingsError: they cannot be used, or are open to others.
+    """
+    return load_or_create(
+        settings.data_dir,
+        now=clock.now(),
+        access_algorithm=settings.access_algorithm,
+        access_secret=revealed(settings.access_secret),
+        refresh_secret=revealed(settings.refresh_secret),
+    )
+
+
 def open_context(
     settings: Settings,
     issuer: str,
@@ -55,6 +72,7 @@ def open_context(
     clock: Clock | None = None,
     entropy: Entropy | None = None,
     hasher: PasswordHasher | None = None,
+    own_users: OwnUsers | None = None,
 ) -> Context:
     """Open the data directory, the keys and the database; each is made if it is not there yet.
 
@@ -64,22 +82,17 @@ def open_context(
         clock: where time comes from; the machine's by default.
         entropy: where randomness comes from; likewise.
         hasher: how passwords are hashed; as the settings say by default.
+        own_users: the application's own table of users; the one that the settings name by default, or else Keyturn's.
 
     Raises:
         SettingsError: something there is not ours, not private, or not of this version.
     """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     ensure_private_directory(settings.data_dir)
-    keys = load_or_create(
-        settings.data_dir,
-        now=clock.now(),
-        access_algorithm=settings.access_algorithm,
-        access_secret=revealed(settings.access_secret),
-        refresh_secret=revealed(settings.refresh_secret),
-    )
+    keys = open_keys(settings, clock)
     policy = settings.policy
     return Context(
-        database=open_database(database_url(settings), clock=clock),
+        database=open_database(database_url(settings), clock=clock, own_users=own_users or _own_users(settings)),
         hasher=hasher
         or Argon2Hasher(
             entropy,
@@ -102,6 +115,10 @@ def open_context(
         registration_open=settings.registration == "open",
         password_min_length=settings.password_min_length,
     )
+
+
+def _own_users(settings: Settings) -> OwnUsers | None:
+    return imported(settings.user_store, variable("user_store")) if settings.user_store is not None else None
 
 
 def application(settings: Settings, context: Context) -> ASGIApp:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
@@ -123,24 +123,25 @@ def delete_user(context: Context, user_id: str) -> User:
     return _change(context, user_id, work, "user_deleted", EndReason.ACCOUNT_DELETED)
 
 
-def end_session(context: Context, session_id: str) -> bool:
-    """End a session, whosever it is.
+def end_each(context: Context, session_ids: Collection[str]) -> int:
+    """End these sessions, whosever they are: all of them, or none if one of them is unknown.
 
     Returns:
-        Whether it was alive.
+        How many of them were alive.
 
     Raises:
         NotFound
     """
 
     def work(tx: Transaction) -> tuple[Micros, list[str]]:
-        if not tx.sessions.load_many([session_id]):
-            raise NotFound("There is no session with this id.")
-        return tx.now, end_sessions(tx, [session_id], EndReason.REVOKED)
+        unknown = set(session_ids) - tx.sessions.load_many(session_ids).keys()
+        if unknown:
+            raise NotFound(f"There is no session {min(unknown)}; nothing was ended.")
+        return tx.now, end_sessions(tx, session_ids, EndReason.REVOKED)
 
     now, ended = context.database.transact(work)
     announce_ends(context, now, ended, EndReason.REVOKED)
-    return bool(ended)
+    return len(ended)
 
 
 def end_sessions_of(context: Context, user_id: str) -> int:

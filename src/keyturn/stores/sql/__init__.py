@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from keyturn.stores.sql.database import SqlDatabase, open_database
+from keyturn.stores.sql.database import OwnUsers, SqlDatabase, open_database
 
-__all__ = ["SqlDatabase", "open_database"]
+__all__ = ["OwnUsers", "SqlDatabase", "open_database"]

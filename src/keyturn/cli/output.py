@@ -1,0 +1,94 @@
+"""What the commands print: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from keyturn.core.model import SECOND, Micros, Session, User
+
+_UNLIMITED = 100_000
+"""Columns, where no terminal limits the width: a line of a table is never cut for a program."""
+
+
+def moment(value: Micros | None) -> str | None:
+    """A time as JSON has it: RFC 3339, UTC, whole seconds."""
+    return None if not value else datetime.fromtimestamp(value // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def short_moment(value: Micros | None) -> str:
+    """A time as a table has it: UTC, to the minute."""
+    return "" if not value else datetime.fromtimestamp(value // SECOND, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def print_json(content: Mapping[str, object]) -> None:
+    """Print an object, on as many lines as read well."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under their columns. What a user typed is text here, never mark-up."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    width = None if sys.stdout.isatty() else _UNLIMITED
+    Console(file=sys.stdout, width=width, soft_wrap=width is not None).print(table)
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Print names and values, one a line."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        typer.echo(f"{name:{width}}  {value}")
+
+
+def user_facts(user: User) -> dict[str, object]:
+    """A user as JSON: what the API says, and what only an administrator may know."""
+    return {
+        "id": user.id,
+        "email": user.email,
+        "email_verified": user.email_verified,
+        "username": user.username,
+        "full_name": user.full_name,
+        "roles": list(user.roles),
+        "disabled": user.disabled,
+        "created_at": moment(user.created_at),
+    }
+
+
+def session_facts(session: Session) -> dict[str, object]:
+    """A session as JSON; nothing in it is a credential."""
+    return {
+        "id": session.id,
+        "user_id": session.user_id,
+        "email": session.user.email if session.user else None,
+        "device": session.device.label,
+        "address": session.device.address,
+        "delivery": session.delivery.value,
+        "created_at": moment(session.created_at),
+        "last_used_at": moment(session.child_at),
+        "expires_at": moment(min(session.expires_at, session.idle_expires_at)),
+    }
+
+
+SESSION_COLUMNS = ("id", "user", "device", "address", "signed in", "last used", "expires")
+
+
+def session_row(session: Session) -> list[str]:
+    """A session as a line of a table."""
+    return [
+        session.id,
+        session.user.email if session.user else session.user_id,
+        session.device.label,
+        session.device.address,
+        short_moment(session.created_at),
+        short_moment(session.child_at),
+        short_moment(min(session.expires_at, session.idle_expires_at)),
+    ]
