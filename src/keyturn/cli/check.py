@@ -14,7 +14,7 @@ from keyturn.server.checks import check as find
 from keyturn.server.settings import Settings
 from keyturn.server.wiring import database_url, open_keys
 from keyturn.service import administration
-from keyturn.stores import keys as key_file
+from keyturn.stores.keys import FILE_NAME, ensure_private_directory
 from keyturn.stores.sql import backup, sqlite
 from keyturn.system import SystemClock
 
@@ -46,6 +46,8 @@ def check(
 def _findings(settings: Settings, data_dir: DataDir) -> list[Finding]:
     """What there is to find, without making anything that is not there yet."""
     url, keys, newest = database_url(settings), None, None
+    if settings.data_dir.exists():
+        ensure_private_directory(settings.data_dir)
     clock = SystemClock()
     if _has_keys(settings):
         keys = open_keys(settings, clock)
@@ -58,7 +60,7 @@ def _findings(settings: Settings, data_dir: DataDir) -> list[Finding]:
 
 def _has_keys(settings: Settings) -> bool:
     configured = settings.access_secret is not None and settings.refresh_secret is not None
-    return configured or (settings.data_dir / key_file.FILE_NAME).exists()
+    return configured or (settings.data_dir / FILE_NAME).exists()
 
 
 def _newest(data_dir: DataDir) -> Micros | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,10 @@ def require_data(settings: Settings) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something that cannot be undone; without an answer, nothing is done and the exit code is 1."""
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
+    """Ask before something that cannot be undone; without a yes, nothing is done and the exit code is 1."""
+    if yes:
+        return
+    typer.echo(f"{question} [y/N] ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(1)

@@ -27,6 +27,18 @@ def revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def is_newest(connection: Connection) -> bool:
+    """Whether there is nothing to upgrade."""
+    return revision(connection) == ScriptDirectory.from_config(_config(LOCATION)).get_current_head()
+
+
+def _config(location: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", location)
+    config.set_main_option("path_separator", "os")
+    return config
+
+
 def upgrade(connection: Connection, *, location: str = LOCATION) -> None:
     """Bring the tables to the newest revision, within the transaction that the connection has begun.
 
@@ -37,9 +49,7 @@ def upgrade(connection: Connection, *, location: str = LOCATION) -> None:
     Raises:
         SettingsError: the database is at a revision that is not known here.
     """
-    config = Config()
-    config.set_main_option("script_location", location)
-    config.set_main_option("path_separator", "os")
+    config = _config(location)
     config.attributes["connection"] = connection
     scripts = ScriptDirectory.from_config(config)
     current = revision(connection)

@@ -140,12 +140,19 @@ def open_database(
     """
     path = sqlite.path_of(url)
     sqlite.prepare(path, busy_timeout=busy_timeout)
-    with _answering(), sqlite.writer(path, busy_timeout=busy_timeout).begin() as connection:
-        migrations.upgrade(connection)
     attached = dict(getattr(own_users, "databases", {}))
+    writer = sqlite.writer(path, busy_timeout=busy_timeout, attached=attached)
+    readers = sqlite.readers(path, busy_timeout=busy_timeout, attached=attached)
+    with _answering():
+        with readers.begin() as connection:
+            newest = migrations.is_newest(connection)
+        readers.dispose()
+        if not newest:  # whoever only reads waits for nobody
+            with writer.begin() as connection:
+                migrations.upgrade(connection)
     return SqlDatabase(
-        writer=sqlite.writer(path, busy_timeout=busy_timeout, attached=attached),
-        readers=sqlite.readers(path, busy_timeout=busy_timeout, attached=attached),
+        writer=writer,
+        readers=readers,
         clock=clock,
         patience=busy_timeout,
         own_users=own_users,
