@@ -127,8 +127,11 @@ class UserStore(Protocol):
     It may be an application's own table of users: `keyturn.stores.sql.open_database` takes a class of the application's.
     """
 
-    def insert(self, account: Account) -> None:
+    def insert(self, account: Account) -> User:
         """Store a new user.
+
+        Returns:
+            The user as stored: a table that numbers its users by itself gives another id than the one proposed.
 
         Raises:
             EmailTaken, UsernameTaken: another user has it, in its canonical form.

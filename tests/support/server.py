@@ -19,6 +19,7 @@ from keyturn.hashing import Argon2Hasher
 from keyturn.server.serve import bound, http_config
 from keyturn.server.settings import load_settings
 from keyturn.server.wiring import application, open_context
+from keyturn.stores.sql import OwnUsers
 from keyturn.testing.fakes import FakeClock, SeededEntropy
 
 ROOT = Path(__file__).parents[2]
@@ -31,14 +32,24 @@ class LiveServer:
         data_dir: of its own.
         settings: flags, by field.
         wrap: what to put around the context, to watch it or to break it.
+        own_users: an application's own table of users.
     """
 
-    def __init__(self, data_dir: Path, *, clock: FakeClock | None = None, wrap: Any = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        clock: FakeClock | None = None,
+        wrap: Any = None,
+        own_users: OwnUsers | None = None,
+        **settings: Any,
+    ) -> None:
         self.data_dir = data_dir
         self.settings = load_settings({"data_dir": data_dir, "port": 0, "shutdown_timeout": "5s", **settings}, {})
         self.clock = clock or FakeClock()
         self.entropy = SeededEntropy(str(data_dir))
         self._wrap = wrap
+        self._own_users = own_users
 
     def __enter__(self) -> Self:
         self._socket = bound(self.settings.host, self.settings.port)
@@ -47,7 +58,9 @@ class LiveServer:
         self.address = (self.settings.host, port)
         self.url = f"http://{self.settings.host}:{port}"
         hasher = Argon2Hasher(self.entropy, memory_kib=8, time_cost=1)
-        context = open_context(self.settings, self.issuer, clock=self.clock, entropy=self.entropy, hasher=hasher)
+        context = open_context(
+            self.settings, self.issuer, clock=self.clock, entropy=self.entropy, hasher=hasher, own_users=self._own_users
+        )
         self.context = self._wrap(context) if self._wrap else context
         config = http_config(application(self.settings, self.context), self.settings)
         self._server = uvicorn.Server(config)

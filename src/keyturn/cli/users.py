@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.opened import DataDir, Json, Limit, Yes, confirm, opened
+from keyturn.cli.opened import DataDir, Json, Limit, Yes, confirm, opened, settings_of
 from keyturn.cli.output import (
     SESSION_COLUMNS,
     print_facts,
@@ -54,6 +54,7 @@ def create(
     runs, and before it has ever run.
     """
     roles = list(dict.fromkeys([*([ADMIN] if admin else []), *(role or [])]))
+    settings_of(data_dir)  # what is wrong there is said before anybody types a password
     password = _password(from_stdin=password_stdin)
     with opened(data_dir, create=True) as context:
         user = create_user(context, NewUser(email, password, username, full_name, tuple(roles)))

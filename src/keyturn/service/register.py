@@ -39,15 +39,15 @@ def register(context: Context, new: NewUser, options: SignInOptions) -> Grant:
         raise RegistrationClosed
     account = _prepare(context, new)
 
-    def work(tx: Transaction) -> tuple[Micros, Session, list[str]]:
-        tx.users.insert(account)
+    def work(tx: Transaction) -> tuple[Micros, User, Session, list[str]]:
+        user = tx.users.insert(account)
         replaced = end_replaced(tx, options.replaces)
-        return tx.now, open_session(context, tx, account.user, options), replaced
+        return tx.now, user, open_session(context, tx, user, options), replaced
 
-    now, session, replaced = context.database.transact(work)
+    now, user, session, replaced = context.database.transact(work)
     announce_ends(context, now, replaced, EndReason.REPLACED)
-    record("user_created", user=account.user.id, session=session.id, address=options.device.address)
-    return grant(context, session, account.user, now)
+    record("user_created", user=user.id, session=session.id, address=options.device.address)
+    return grant(context, session, user, now)
 
 
 def create_user(context: Context, new: NewUser) -> User:
@@ -58,9 +58,9 @@ def create_user(context: Context, new: NewUser) -> User:
     """
     check_roles(new.roles)
     account = _prepare(context, new)
-    context.database.transact(lambda tx: tx.users.insert(account))
-    record("user_created", user=account.user.id)
-    return account.user
+    user = context.database.transact(lambda tx: tx.users.insert(account))
+    record("user_created", user=user.id)
+    return user
 
 
 def _prepare(context: Context, new: NewUser) -> Account:

@@ -103,11 +103,12 @@ class MemoryUsers:
     def __init__(self, tables: _Tables) -> None:
         self._accounts = tables.accounts
 
-    def insert(self, account: Account) -> None:
+    def insert(self, account: Account) -> User:
         self._refuse_taken(account.user)
         if account.user.id in self._accounts:
             raise StoreUnavailable
         self._accounts[account.user.id] = account
+        return account.user
 
     def load_many(self, ids: Collection[str]) -> dict[str, User]:
         return {user_id: self._accounts[user_id].user for user_id in ids if user_id in self._accounts}

@@ -73,8 +73,9 @@ class SqlUsers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def insert(self, account: Account) -> None:
+    def insert(self, account: Account) -> User:
         self._write(_INSERT, _columns(account.user) | {"password_hash": account.password_hash})
+        return account.user
 
     def load_many(self, ids: Collection[str]) -> dict[str, User]:
         return {user.id: user for user in self._users(_LOAD_MANY, ids=list(ids))}
