@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: serve test check soak bench docs lock audit clean
+.PHONY: serve test check soak bench docs wheel sbom lock audit clean
 
 serve: $(VENV)/ready
 	@$(BIN)/keyturn serve $(ARGS)
@@ -25,13 +25,22 @@ bench: $(VENV)/ready
 docs: $(VENV)/ready
 	@$(BIN)/python -m docs.draw
 
+# What is given to others, in dist/.
+wheel: $(VENV)/ready
+	@$(BIN)/hatchling build -d dist
+
+sbom: $(VENV)/ready
+	@.ci/sbom $(BIN)
+
 audit: $(VENV)/ready
 	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
-# Newest releases of everything: needs uv on the PATH.
+# Newest releases of everything: needs uv on the PATH. Then: make sbom.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+  --no-emit-index-url --no-emit-find-links
 lock:
-	uv pip compile pyproject.toml --upgrade --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	$(COMPILE) --upgrade --all-extras --group dev --output-file requirements.lock
+	$(COMPILE) --extra server --constraint requirements.lock --output-file deploy/requirements.lock
 
 $(VENV)/ready: requirements.lock pyproject.toml .ci/venv
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh .ci/venv

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-PACKAGES = {"strace": "strace"}
+PACKAGES = {"strace": "strace", "systemd-analyze": "systemd"}
 
 
 def missing_packages() -> list[str]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-import typer
+try:
+    import typer
 
-from keyturn.cli.app import app
+    from keyturn.cli.app import app
+except ModuleNotFoundError as missing:  # the verifier alone was installed
+    sys.exit(
+        f"keyturn: {missing.name} is not installed. The server and its commands need: pip install 'keyturn[server]'"
+    )
 from keyturn.errors import KeyturnError
 
 EXIT_ERROR = 1
