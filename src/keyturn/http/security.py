@@ -7,6 +7,12 @@ VARY = "Sec-Fetch-Site, Origin, Cookie, Authorization"
 API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """Nothing that the API answers is a page."""
 
+SITE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+"""Of the pages that people use: scripts and styles are files of ours, never text within a page."""
+
 PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 

@@ -65,13 +65,13 @@ class Api:
     async def register(self, incoming: Incoming) -> Reply:
         body = cast(RegisterBody, incoming.body)
         new = NewUser(body.email, body.password.get_secret_value(), body.username, body.full_name)
-        options = self._options(incoming, Delivery(body.delivery))
+        options = self.options(incoming, Delivery(body.delivery))
         grant = await self.hashing.run(lambda: register(self.context, new, options))
         return self._opened(incoming, grant, status=201)
 
     async def login(self, incoming: Incoming) -> Reply:
         body = cast(LoginBody, incoming.body)
-        options = self._options(incoming, Delivery(body.delivery), remember=body.remember)
+        options = self.options(incoming, Delivery(body.delivery), remember=body.remember)
         password = body.password.get_secret_value()
         grant = await self.hashing.run(lambda: sign_in(self.context, body.name, password, options))
         return self._opened(incoming, grant)
@@ -90,7 +90,7 @@ class Api:
         if isinstance(outcome, KeyturnError):
             raise outcome
         # No answer to a refresh clears a cookie: it could wipe one that a sign-in set meanwhile.
-        return Reply(content=self._signed_in(outcome), cookies=self._cookies(outcome))
+        return Reply(content=self._signed_in(outcome), cookies=self.cookies(outcome))
 
     async def logout(self, incoming: Incoming) -> Reply:
         body = cast(RefreshBody, incoming.body)
@@ -180,7 +180,8 @@ class Api:
         claims = self.credentials.claims(incoming.headers)
         return await self.storing.run(lambda: flow(claims))
 
-    def _options(self, incoming: Incoming, delivery: Delivery, *, remember: bool = True) -> SignInOptions:
+    def options(self, incoming: Incoming, delivery: Delivery, *, remember: bool = True) -> SignInOptions:
+        """What a sign-in says beside names and passwords."""
         return SignInOptions(
             delivery=delivery,
             remember=remember,
@@ -196,7 +197,7 @@ class Api:
             stale.append(names.clear_refresh())
         if delivery is not Delivery.COOKIE and read_cookie(incoming.headers, names.access) is not None:
             stale.append(names.clear_access())
-        return Reply(status, self._signed_in(grant), cookies=(*self._cookies(grant), *stale))
+        return Reply(status, self._signed_in(grant), cookies=(*self.cookies(grant), *stale))
 
     def _signed_in(self, grant: Grant) -> SignedInAnswer:
         """Each token where the session's delivery puts it, and nowhere else."""
@@ -212,7 +213,8 @@ class Api:
             content |= {"refresh_token": grant.refresh_token, "refresh_expires_in": _seconds_left(grant)}
         return SignedInAnswer.model_construct(**content)
 
-    def _cookies(self, grant: Grant) -> tuple[str, ...]:
+    def cookies(self, grant: Grant) -> tuple[str, ...]:
+        """The cookies that a grant's delivery asks for."""
         session, names = grant.session, self.credentials.cookies
         if session.delivery is Delivery.BODY:
             return ()

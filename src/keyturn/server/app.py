@@ -21,7 +21,8 @@ from keyturn.errors import KeyturnError
 from keyturn.http.origin import OriginPolicy
 from keyturn.http.security import API_POLICY
 from keyturn.server.api import Api
-from keyturn.server.calls import Call, Incoming, Reply, has_hung_up, read_body
+from keyturn.server.calls import Call, Document, Incoming, Reply, has_hung_up, read_body
+from keyturn.server.forms import read_form
 
 _log = logging.getLogger("keyturn.errors")
 
@@ -54,6 +55,7 @@ class Endpoint:
             is_gone=partial(has_hung_up, receive),
             path=scope["path_params"],
             body=await read_body(request, call.body) if call.body is not None else None,
+            form=await read_form(request) if call.takes_form else {},
         )
         await _response(await call.run(incoming))(scope, receive, send)
 
@@ -66,9 +68,13 @@ class Endpoint:
 
 
 def _response(reply: Reply) -> Response:
-    content = reply.content.model_dump_json(exclude_unset=True) if reply.content is not None else None
-    media_type = "application/json" if reply.content is not None else None
-    response = Response(content, reply.status, dict(reply.headers), media_type)
+    if isinstance(reply.content, Document):
+        response = Response(reply.content.html, reply.status, {**reply.content.headers, **reply.headers}, "text/html")
+    elif reply.content is not None:
+        content = reply.content.model_dump_json(exclude_unset=True)
+        response = Response(content, reply.status, dict(reply.headers), "application/json")
+    else:
+        response = Response(None, reply.status, dict(reply.headers))
     if reply.private:
         response.headers["cache-control"] = "no-store"
     for cookie in reply.cookies:
@@ -82,18 +88,23 @@ class Page:
 
     Attributes:
         policy: its Content-Security-Policy; the API's by default.
+        cached: its Cache-Control; none by default.
     """
 
     path: str
     content: str
     media_type: str
     policy: str = API_POLICY
+    cached: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         scope["keyturn.route"] = self.path
         headers = {"content-security-policy": self.policy}
+        if self.cached is not None:
+            # Whatever else a request says: otherwise a browser would fetch the file anew with every new cookie.
+            headers |= {"cache-control": self.cached, "vary": "Origin"}
         await Response(self.content, headers=headers, media_type=self.media_type)(scope, receive, send)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -18,6 +19,8 @@ from keyturn.http.problems import InvalidRequest, MalformedJson, TooLarge, Unsup
 from keyturn.server.schemas import Answer, Body
 
 MAX_BODY_BYTES = 16 * 1024
+B = TypeVar("B", bound=Body)
+
 _MAX_JSON_DEPTH = 8
 _MAX_JSON_MEMBERS = 64
 
@@ -29,6 +32,8 @@ class Incoming:
     Attributes:
         received_at: on the monotonic clock, in microseconds.
         is_gone: whether the client has hung up.
+        body: what a call of the API got.
+        form: what a form's fields hold, unchecked.
     """
 
     method: str
@@ -38,6 +43,20 @@ class Incoming:
     is_gone: Callable[[], bool]
     path: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A page.
+
+    Attributes:
+        html: all of it.
+        headers: that pages have and the API has not.
+    """
+
+    html: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +64,13 @@ class Reply:
     """An answer.
 
     Attributes:
-        content: the JSON; members that were not set are left out.
+        content: a page, or the JSON; members that were not set are left out.
         cookies: Set-Cookie values.
         private: whether nothing between here and the client may keep it.
     """
 
     status: int = 200
-    content: BaseModel | None = None
+    content: BaseModel | Document | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: Sequence[str] = ()
     private: bool = True
@@ -65,6 +84,7 @@ class Call:
         path: with parameters in braces, as OpenAPI writes them.
         run: the handler; it knows for itself which thread it belongs in.
         body: what the request's body must be; none: there is none.
+        takes_form: whether the body is that of a form instead.
         answer: what a success holds; none: nothing.
         status: of a success.
         errors: what else it may answer, apart from what every call may.
@@ -76,6 +96,7 @@ class Call:
     summary: str
     run: Callable[[Incoming], Awaitable[Reply]]
     body: type[Body] | None = None
+    takes_form: bool = False
     answer: type[Answer] | None = None
     status: int = 200
     errors: Sequence[type[KeyturnError]] = ()
@@ -110,19 +131,24 @@ async def read_body(request: Request, model: type[Body]) -> Body:
     headers = request.scope["headers"]
     if all_values(headers, b"content-encoding"):
         raise UnsupportedMediaType
-    data = await _read_limited(request)
+    data = await read_limited(request)
     if not data:
-        return _validated(model, {})
+        return validated(model, {})
     if not _is_json(single_value(headers, b"content-type")):
         raise UnsupportedMediaType
     try:
         parsed = parse(data, max_depth=_MAX_JSON_DEPTH, max_members=_MAX_JSON_MEMBERS)
     except NotStrictJson:
         raise MalformedJson from None
-    return _validated(model, parsed)
+    return validated(model, parsed)
 
 
-async def _read_limited(request: Request) -> bytes:
+async def read_limited(request: Request) -> bytes:
+    """The bytes of a body.
+
+    Raises:
+        TooLarge
+    """
     declared = single_value(request.scope["headers"], b"content-length")
     if declared is not None and (not declared.isdigit() or int(declared[:20]) > MAX_BODY_BYTES):
         raise TooLarge
@@ -144,7 +170,12 @@ def _is_json(content_type: str | None) -> bool:
     return media_type.strip().lower() == "application/json" and charset in {"", "charset=utf-8"}
 
 
-def _validated(model: type[Body], parsed: object) -> Body:
+def validated(model: type[B], parsed: object) -> B:
+    """What a body says, if it is as it must be.
+
+    Raises:
+        InvalidRequest
+    """
     try:
         return model.model_validate(parsed)
     except ValidationError as error:

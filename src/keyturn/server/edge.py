@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -20,11 +20,21 @@ from keyturn.http.problems import (
     MEDIA_TYPE,
     HeadersTooLarge,
     MethodNotAllowed,
+    Problem,
     UnknownHost,
     problem_of,
 )
 from keyturn.http.security import API_POLICY, security_headers
 from keyturn.ports import Clock, Entropy, fresh_id
+from keyturn.server.calls import Document
+
+ErrorPage = Callable[[Scope, Problem], Document | None]
+
+
+def no_error_page(scope: Scope, problem: Problem) -> Document | None:
+    """Everybody gets the problem itself."""
+    return None
+
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 64
@@ -46,6 +56,7 @@ class Edge:
         proxies: which peers may end TLS and name the client.
         clock: for durations.
         entropy: for request ids.
+        error_page: what to show instead of a problem, to whom; nothing by default.
     """
 
     def __init__(
@@ -57,6 +68,7 @@ class Edge:
         proxies: Collection[Network],
         clock: Clock,
         entropy: Entropy,
+        error_page: ErrorPage = no_error_page,
     ) -> None:
         self._app = app
         public = urlsplit(issuer)
@@ -68,6 +80,7 @@ class Edge:
         self._proxies = proxies
         self.clock = clock
         self.entropy = entropy
+        self.error_page = error_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -131,7 +144,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             present = {name for name, _ in message["headers"]}
-            extra = [*self._edge.headers, (b"x-request-id", self.request_id.encode()), *self._cors()]
+            general = [header for header in self._edge.headers if header[0] not in present]
+            extra = [*general, (b"x-request-id", self.request_id.encode()), *self._cors()]
             if b"content-security-policy" not in present:
                 extra.append((b"content-security-policy", API_POLICY.encode()))
             message = {**message, "headers": [*message["headers"], *extra]}
@@ -161,11 +175,13 @@ class _Exchange:
             raise error
         problem = problem_of(error, request_id=self.request_id)
         self._code = str(problem.body["code"])
-        body = json.dumps(problem.body).encode()
+        page = self._edge.error_page(self._scope, problem)
+        body = (json.dumps(problem.body) if page is None else page.html).encode()
         headers = {
-            "content-type": MEDIA_TYPE,
+            "content-type": MEDIA_TYPE if page is None else "text/html; charset=utf-8",
             "content-length": str(len(body)),
             "cache-control": "no-store",
+            **(page.headers if page is not None else {}),
             **problem.headers,
             **(more or {}),
         }

@@ -66,6 +66,7 @@ class Settings(BaseModel):
     host: Host = "127.0.0.1"
     port: Annotated[int, whole(0, 65_535)] = 8000
     base_path: BasePath = "/api/v1/auth"
+    pages: bool = True
     allowed_origins: Annotated[tuple[Origin, ...], SEPARATED] = ()
     trusted_proxies: Annotated[tuple[Network, ...], SEPARATED] = ()
     database_url: SecretStr | None = None

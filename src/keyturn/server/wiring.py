@@ -21,7 +21,7 @@ from keyturn.server.app import Page, lifespan_of, router
 from keyturn.server.batching import Batcher
 from keyturn.server.credentials import Credentials
 from keyturn.server.docs_page import docs_pages
-from keyturn.server.edge import Edge
+from keyturn.server.edge import Edge, no_error_page
 from keyturn.server.imports import imported
 from keyturn.server.lanes import Lane
 from keyturn.server.openapi import describe
@@ -29,6 +29,7 @@ from keyturn.server.routes import account_calls, service_calls
 from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import variable
+from keyturn.server.site_routes import open_site, site_calls, static_pages
 from keyturn.service.context import Context
 from keyturn.service.refresh import refresh_many
 from keyturn.service.revocations import Revocations
@@ -144,14 +145,20 @@ def application(settings: Settings, context: Context) -> ASGIApp:
     shown = settings.developer_pages
     if shown is None:
         shown = settings.development_for(issuer)
-    pages = [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)]
+    pages = (
+        [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)] if shown else []
+    )
+    site = open_site(api, settings.base_path) if settings.pages else None
+    if site is not None:
+        calls, pages = [*calls, *site_calls(site)], [*pages, *static_pages(site)]
     return Edge(
-        router(calls, origins, pages if shown else [], lifespan_of(api)),
+        router(calls, origins, pages, lifespan_of(api)),
         issuer=issuer,
         origins=origins,
         proxies=settings.trusted_proxies,
         clock=context.clock,
         entropy=context.entropy,
+        error_page=site.error_page if site is not None else no_error_page,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from keyturn.core.model import AccessClaims, EndReason, Micros, RefreshToken, Session
 from keyturn.core.rotation import end_of, ended
-from keyturn.errors import NotFound
+from keyturn.errors import NotFound, RefreshTokenInvalid, SessionEnded
 from keyturn.ports import Transaction
 from keyturn.service.context import Context, current_session, same_seed
 from keyturn.service.events import announce_ends
@@ -31,6 +31,28 @@ def named_by(tx: Transaction, token: RefreshToken) -> Session | None:
     """The session that an authentic refresh token names; none if it is unknown or its seed is another."""
     session = tx.sessions.load_many([token.session_id]).get(token.session_id)
     return session if session is not None and same_seed(token, session) else None
+
+
+def session_of(context: Context, token: RefreshToken) -> Session:
+    """The live session that an authentic refresh token names: a read, which decides nothing about the token.
+
+    Raises:
+        SessionEnded: with the reason.
+        RefreshTokenInvalid: its seed is not the session's.
+    """
+
+    def work(tx: Transaction) -> tuple[Micros, Session | None]:
+        return tx.now, tx.sessions.load_many([token.session_id]).get(token.session_id)
+
+    now, session = context.database.read(work)
+    if session is None:
+        raise SessionEnded(EndReason.EXPIRED)
+    if not same_seed(token, session):
+        raise RefreshTokenInvalid
+    reason = end_of(session, now)
+    if reason is not None:
+        raise SessionEnded(reason)
+    return session
 
 
 def end_replaced(tx: Transaction, token: RefreshToken | None) -> list[str]:

@@ -1,0 +1,51 @@
+"""The table of the pages: their addresses, those of their forms, and those of the static files."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from keyturn.core.model import SECOND
+from keyturn.server.api import Api
+from keyturn.server.app import Page
+from keyturn.server.calls import Call
+from keyturn.server.site import HOME, Site
+from keyturn.web.assets import load_assets
+from keyturn.web.pages import Pages, Shared
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def open_site(api: Api, base_path: str) -> Site:
+    """The pages of a server.
+
+    Args:
+        api: the handlers of its API.
+        base_path: of the API.
+    """
+    context = api.context
+    shared = Shared(
+        refresh_path=f"{base_path}/refresh-token",
+        refresh_timeout=context.policy.refresh_timeout / SECOND,
+        password_min_length=context.password_min_length,
+    )
+    return Site(api, Pages(shared, load_assets()), base_path)
+
+
+def site_calls(site: Site) -> list[Call]:
+    """The addresses of the pages and of their forms."""
+    form = partial(Call, "POST", takes_form=True)
+    return [
+        Call("GET", HOME, "The first page", site.home),
+        form("/sign-in", "Sign in", site.sign_in),
+        Call("GET", "/sign-in", "Back to the first page", site.back_home),
+        form("/sign-up", "Make an account and sign in to it", site.sign_up),
+        Call("GET", "/sign-up", "Back to the first page", site.back_home),
+        form("/sign-out", "Sign out", site.sign_out),
+        form("/sign-out-everywhere", "End every session of the user", site.sign_out_everywhere),
+        form("/devices/{id}/end", "End one of one's sessions", site.end_device),
+    ]
+
+
+def static_pages(site: Site) -> list[Page]:
+    """The static files, to be kept for ever: another content has another address."""
+    return [Page(asset.path, asset.content, asset.media_type, cached=_FOR_EVER) for asset in site.pages.assets]

@@ -1,0 +1,74 @@
+"""Every page, rendered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from keyturn.web.assets import Asset
+from keyturn.web.views import Failure, SignedIn, SignedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What is the same on every page.
+
+    Attributes:
+        refresh_path: where the script refreshes.
+        refresh_timeout: seconds after which it gives a refresh up.
+        password_min_length: characters, for the rules in words.
+    """
+
+    refresh_path: str
+    refresh_timeout: float
+    password_min_length: int
+
+
+class Pages:
+    """Renders the pages; whatever people have typed is escaped.
+
+    Args:
+        shared: what is the same on every page.
+        assets: the static files.
+    """
+
+    def __init__(self, shared: Shared, assets: list[Asset]) -> None:
+        self.assets = assets
+        self._templates = Environment(
+            loader=PackageLoader("keyturn.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {"day": _day, "moment": _moment}
+        self._templates.globals |= {"site": shared, "static": {asset.name: asset.path for asset in assets}}
+
+    def signed_in(self, view: SignedIn) -> str:
+        """Who is signed in, and on which devices."""
+        return self._render("signed_in.html", view=view)
+
+    def signed_out(self, view: SignedOut) -> str:
+        """Signing in, and signing up where registration is open."""
+        return self._render("signed_out.html", view=view)
+
+    def moment(self, view: SignedOut) -> str:
+        """A page that asks by its script whether anybody is signed in; without scripts, the forms."""
+        return self._render("moment.html", view=view)
+
+    def failure(self, view: Failure) -> str:
+        """What went wrong, for errors that belong to no form."""
+        return self._render("failure.html", view=view)
+
+    def _render(self, template: str, **values: object) -> str:
+        return self._templates.get_template(template).render(**values)
+
+
+def _day(time: datetime) -> str:
+    return f"{time.day} {time:%B %Y}"
+
+
+def _moment(time: datetime) -> str:
+    return f"{_day(time)}, {time:%H:%M} UTC"

@@ -1,0 +1,127 @@
+// Keeps a page signed in: asks for the next access token by a request with a time limit, never by a navigation.
+// What it needs to know stands in the attributes of <html>; no token ever reaches it.
+
+const page = document.documentElement.dataset;
+const HOME = "/";
+const LONGEST_PAUSE = 30; // seconds, between two attempts
+const MARGIN = 30; // seconds before the access token expires, at most
+const FRUITLESS = "keyturn.fruitless";
+const ENOUGH = 3; // refreshes that lead to no signed-in page, before a person is told
+
+/** How often a refresh has led to no signed-in page, as far as the browser lets us remember it. */
+const fruitless = {
+  read() {
+    try {
+      return Number(sessionStorage.getItem(FRUITLESS));
+    } catch {
+      return 0;
+    }
+  },
+  write(count) {
+    try {
+      sessionStorage.setItem(FRUITLESS, String(count));
+    } catch {
+      // Without cookies there is no storage either, and nothing to go round in.
+    }
+  },
+};
+
+const pause = (seconds) => new Promise((resume) => setTimeout(resume, seconds * 1000));
+
+/**
+ * Ask for the next access token until there is an answer to believe.
+ *
+ * A broken connection, 429 and 5xx never mean that the session is over; that it has ended is believed when it was said twice,
+ * because another tab may have signed in meanwhile.
+ *
+ * @param {() => void} onTrouble called when an attempt has failed
+ * @returns {Promise<number | null>} the seconds that the new token lasts; null: nobody is signed in here any more
+ */
+async function refresh(onTrouble) {
+  let saidToHaveEnded = false;
+  for (let failures = 0; ; failures++) {
+    let wait = 0;
+    try {
+      const signal = AbortSignal.timeout(Number(page.timeout) * 1000);
+      const answer = await fetch(page.refresh, { method: "POST", cache: "no-store", signal });
+      const content = await answer.json();
+      if (answer.ok) return content.expires_in;
+      if (answer.status !== 429 && answer.status < 500) {
+        if (content.code !== "session_ended" || saidToHaveEnded) return null;
+        saidToHaveEnded = true;
+      }
+      wait = Number(answer.headers.get("retry-after")) || 0;
+    } catch {
+      // No answer in time, none at all, or one that is not from Keyturn.
+    }
+    if (!saidToHaveEnded) onTrouble();
+    const backOff = Math.min(LONGEST_PAUSE, 0.5 * 2 ** failures);
+    await pause(wait + backOff * (0.5 + Math.random() / 2));
+  }
+}
+
+/** A page that does not know yet whether anybody is signed in. */
+async function ask() {
+  const asking = document.getElementById("asking");
+  const before = fruitless.read();
+  if (before >= ENOUGH) {
+    fruitless.write(0);
+    asking.hidden = true;
+    document.getElementById("given-up").hidden = false;
+    return;
+  }
+  fruitless.write(before + 1);
+  await refresh(() => (asking.textContent = "The server does not answer just now. We keep trying …"));
+  // Whatever came of it, the server knows now what to show: a page opened from here comes with every cookie.
+  location.replace(HOME);
+}
+
+/** A page of somebody who is signed in: its forms must never meet an expired cookie. */
+function staySignedIn() {
+  let due; // when to refresh, in milliseconds since the epoch; also right after the machine has slept
+  let timer;
+  let refreshing = null;
+
+  const plan = (expiresIn) => {
+    // Cookies and tokens count whole seconds: up to one less than the answer says.
+    const seconds = Math.max(0.5, expiresIn - 1 - Math.min(MARGIN, expiresIn / 4));
+    due = Date.now() + seconds * 1000;
+    clearTimeout(timer);
+    timer = setTimeout(wake, seconds * 1000);
+  };
+  const renew = async () => {
+    const expiresIn = await refresh(() => {});
+    if (expiresIn === null) location.replace(HOME);
+    else plan(expiresIn);
+  };
+  const renewOnce = () => (refreshing ??= renew().finally(() => (refreshing = null)));
+  const wake = () => {
+    if (!document.hidden && Date.now() >= due) renewOnce();
+  };
+
+  document.addEventListener("visibilitychange", wake);
+  addEventListener("online", wake);
+  addEventListener("submit", async (event) => {
+    if (Date.now() < due) return;
+    event.preventDefault();
+    await renewOnce();
+    event.target.submit();
+  });
+  plan(Number(page.expiresIn));
+}
+
+// A page that comes back from the browser's memory may show somebody who has signed out since.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.replace(HOME);
+});
+
+for (const time of document.querySelectorAll("time.local")) {
+  const shown = { dateStyle: "long", timeStyle: "short" };
+  time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, shown);
+}
+
+if (page.page === "moment") ask();
+else {
+  fruitless.write(0);
+  if (page.page === "signed-in") staySignedIn();
+}

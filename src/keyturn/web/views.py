@@ -1,0 +1,99 @@
+"""What the pages show. Times are datetimes in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form as it is to be filled in, or once more after an error.
+
+    Attributes:
+        values: what was typed, by field; never a password.
+        errors: what is wrong with a field, by field.
+        alert: what is wrong apart from any field.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    alert: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.errors) or self.alert is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Why somebody sees the sign-in page who was signed in before, and what to do about it."""
+
+    why: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """The sign-in page.
+
+    Attributes:
+        sign_up: none: registration is closed.
+    """
+
+    sign_in: Form = field(default_factory=Form)
+    sign_up: Form | None = None
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One of the sessions of whoever is signed in.
+
+    Attributes:
+        last_used: to the hour.
+        current: whether it is the one that asks.
+    """
+
+    id: str
+    label: str
+    address: str
+    signed_in: datetime
+    last_used: datetime
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The page of whoever is signed in.
+
+    Attributes:
+        expires_in: seconds until the page needs the next access token.
+    """
+
+    email: str
+    username: str | None
+    full_name: str | None
+    roles: Sequence[str]
+    member_since: datetime
+    devices: Sequence[Device]
+    expires_in: float
+
+    @property
+    def name(self) -> str:
+        return self.full_name or self.username or self.email
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A page that says what went wrong.
+
+    Attributes:
+        request_id: to report, where it is our fault.
+    """
+
+    status: int
+    title: str
+    text: str
+    request_id: str | None = None

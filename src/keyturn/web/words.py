@@ -1,0 +1,63 @@
+"""What the pages say to people where the API says it to programs: why a session ended, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keyturn.core.model import EndReason
+from keyturn.web.views import Notice
+
+_NOT_YOU = "If that was not you, sign in, sign out the devices that you do not know, and change your password."
+
+ENDED: Mapping[str, Notice] = {
+    EndReason.SIGNED_OUT: Notice("You were signed out because you asked for it, here or in another tab."),
+    EndReason.SIGNED_OUT_EVERYWHERE: Notice("You were signed out because all your devices were signed out.", _NOT_YOU),
+    EndReason.REPLACED: Notice("You were signed out because somebody has signed in anew with this browser since."),
+    EndReason.PASSWORD_CHANGED: Notice(
+        "You were signed out because your password was changed. Sign in with the new one.",
+        "If it was not you who changed it, ask an administrator for help now.",
+    ),
+    EndReason.REUSE_DETECTED: Notice(
+        "You were signed out because the token of your session was used twice: somebody may have copied it.",
+        "Sign in again, sign out the devices that you do not know, and change your password. If it happens again, something on "
+        "this device may be reading along.",
+    ),
+    EndReason.REVOKED: Notice(
+        "You were signed out because this device was signed out from another one, or by an administrator.", _NOT_YOU
+    ),
+    EndReason.ACCOUNT_DISABLED: Notice(
+        "You were signed out because this account is disabled.", "Ask an administrator if you think that this is wrong."
+    ),
+    EndReason.ACCOUNT_DELETED: Notice("You were signed out because this account was closed."),
+    EndReason.EXPIRED: Notice("You were signed out because your last sign-in here was too long ago. Sign in again."),
+    EndReason.IDLE: Notice("You were signed out because you had not been here for a long time. Sign in again."),
+}
+"""By the reason of the end."""
+
+ELSEWHERE = Notice(
+    "An application of this site is signed in here, but this page is not.",
+    "Signing in on this page signs that application out.",
+)
+"""For a session whose access token never comes in a cookie, so that no page of ours can see it."""
+
+FAILURES: Mapping[str, tuple[str, str]] = {
+    "cross_origin": ("Nothing was done", "This form was sent from another site, so nothing was done."),
+    "duplicate_cookie": (
+        "One cookie too many",
+        "Your browser sent one of our cookies twice. Delete the cookies of this site, then sign in.",
+    ),
+    "headers_too_large": (
+        "Too many cookies",
+        "Your browser sent more than we can read. Delete the cookies of this site, then try again.",
+    ),
+    "invalid_request": ("That did not work", "The form holds something that we do not know. Go back and try again."),
+    "method_not_allowed": ("This page cannot be opened like that", "It only takes what a form sends to it."),
+    "not_found": ("There is no such page", "The address may be mistyped, or what it named is gone."),
+    "overloaded": ("Busy just now", "Too much is waiting already. Nothing was changed; try again in a moment."),
+    "store_unavailable": ("Not available just now", "Nothing was changed; try again in a moment. You stay signed in."),
+    "internal_error": (
+        "Something went wrong on our side",
+        "Try again. If it stays like this, report the number below.",
+    ),
+}
+"""Title and text, by the code of the error; any other error has a sentence of its own."""
