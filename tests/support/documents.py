@@ -9,7 +9,7 @@ from tests.support.server import ROOT
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("examples/*/*.md"), *ROOT.glob("deploy/*.md")])
 
 
 def text_of(page: Path) -> str:
