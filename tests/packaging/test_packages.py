@@ -100,6 +100,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def install(environment: Path, *what: str | Path) -> None:
     pip = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", "--quiet"]
     done = run(*pip, "--disable-pip-version-check", "--only-binary", ":all:", *what)
+    if done.returncode and run(sys.executable, "-m", "pip", "index", "versions", "joserfc").returncode:
+        pytest.skip("needs a package index; none can be reached")
     assert done.returncode == 0, done.stderr
 
 
