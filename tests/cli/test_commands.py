@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx2
@@ -29,6 +30,11 @@ def test_help_says_what_there_is(arguments: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     wanted = {"--help": ("serve", "users"), "serve": ("--port", "--data-dir"), "users": ("create",)}[arguments[0]]
     assert all(word in done.stdout for word in wanted)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = keyturn("--version")
+    assert (done.returncode, done.stdout) == (0, f"keyturn {version('keyturn')}\n")
 
 
 def test_the_installed_command_and_the_module_are_one() -> None:

@@ -27,6 +27,13 @@ def test_the_first_administrator_is_made_before_the_server_has_ever_run(command:
         assert browser.login()["user"]["roles"] == ["admin", "staff"]
 
 
+def test_a_password_is_read_from_a_pipe_without_being_asked_for(command: Command, data: Path) -> None:
+    assert command("users", "create", EMAIL, given=f"{PASSWORD}\n").stdout.startswith("created")
+    assert_one_line(command("users", "create", "bob@example.com"), "no password")
+    with LiveServer(data) as server, Browser(server.url) as browser:
+        browser.login()
+
+
 def test_users_are_listed_in_the_order_in_which_they_were_made(command: Command) -> None:
     emails = [f"{name}@example.com" for name in ("zoe", "adam", "mia")]
     for email in emails:

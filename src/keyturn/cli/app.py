@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -13,7 +14,6 @@ from keyturn.server.serve import serve as run_server
 from keyturn.server.settings import Settings, load_settings
 
 app = typer.Typer(
-    help="Keyturn: sign in once, stay signed in.",
     epilog="A server: keyturn serve. The first administrator: keyturn users create you@example.com --admin. "
     "Before it goes live: keyturn check. Exit codes: 0 done, 1 not done (standard error says why), 2 not understood.",
     no_args_is_help=True,
@@ -27,6 +27,21 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 app.add_typer(token.app, name="token")
 app.command("check")(check.check)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"keyturn {version('keyturn')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keyturn: sign in once, stay signed in."""
 
 
 @app.command()

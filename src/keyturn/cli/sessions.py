@@ -41,7 +41,7 @@ def list_(
 def end(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The sessions to end.")] = None,
     user: Annotated[str | None, typer.Option(help="End every session of this user.")] = None,
-    everybody: Annotated[bool, typer.Option("--everybody", help="End every session there is.")] = False,
+    everybody: Annotated[bool, typer.Option("--everybody", "--all", help="End every session there is.")] = False,
     yes: Yes = False,
     json: Json = False,
     data_dir: DataDir = None,

@@ -31,7 +31,7 @@ ADMIN = "admin"
 
 Who = Annotated[str, typer.Argument(metavar="USER", help="An e-mail address, a username or an id.")]
 PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
+    bool, typer.Option("--password-stdin", help="Read the password from standard input, also if that is a terminal.")
 ]
 
 
@@ -50,8 +50,8 @@ def create(
 ) -> None:
     """Make an account.
 
-    The password is asked for, or read from standard input; it never stands on a command line. Works while the server
-    runs, and before it has ever run.
+    At a terminal the password is asked for, elsewhere it is read from standard input; it never stands on a command line. Works
+    while the server runs, and before it has ever run.
     """
     roles = list(dict.fromkeys([*([ADMIN] if admin else []), *(role or [])]))
     settings_of(data_dir)  # what is wrong there is said before anybody types a password
@@ -172,7 +172,7 @@ def _report(user: User, sentence: str, *, json: bool) -> None:
 
 
 def _password(*, from_stdin: bool) -> str:
-    if not from_stdin:
+    if not from_stdin and sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     line = sys.stdin.readline(MAX_LENGTH + 2)
     if not line.rstrip("\r\n"):
