@@ -12,6 +12,7 @@
     ├── RegistrationClosed
     ├── InvalidCredentials            wrong password, no such user, disabled user: one answer for all
     ├── CurrentPasswordWrong
+    ├── ClaimsHookFailed              an application's function for access tokens failed; ours to the client: internal_error
     └── TokenError
         ├── AccessTokenMissing
         ├── AccessTokenInvalid        malformed, forged, expired or revoked: one answer for all
@@ -105,6 +106,10 @@ class InvalidCredentials(KeyturnError):
 class CurrentPasswordWrong(KeyturnError):
     code = "current_password_wrong"
     message = "The current password is wrong."
+
+
+class ClaimsHookFailed(KeyturnError):
+    pass
 
 
 class TokenError(KeyturnError):

@@ -11,6 +11,8 @@ from keyturn.server.settings import Settings, load_settings
 
 ACCESS_SECRET = "pX3vQ9mWk2LrT8nYd5HsF7bJc4GzA6eU"
 REFRESH_SECRET = "Zt6RwN1qKx9BvM3yPj8DfS5hLg2CaE7u"
+PEPPER = "Gm4TzX8cVb2NhJ6kQw9LpD3sRf7YaE5u"
+OTHER_PEPPER = "Hn5UyW9dBc3MjK7lRx2PqF4tSg8ZbA6v"
 
 
 def load(**environ: str) -> Settings:

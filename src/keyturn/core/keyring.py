@@ -141,13 +141,20 @@ def from_secret(secret: str, *, purpose: str, name: str = "the secret", created_
     return SigningKey(shared.kid, shared.algorithm, shared.key, KeyState.ACTIVE, created_at)
 
 
-def check_secrets_differ(access_secret: str | None, refresh_secret: str | None) -> None:
+def check_secrets_differ(
+    secret: str | None, other: str | None, names: str = "the secrets for access and refresh tokens"
+) -> None:
     """Refuse one secret for two purposes: whoever may verify access tokens could mint refresh tokens.
+
+    Args:
+        secret: for one purpose.
+        other: for another.
+        names: what an error calls the two.
 
     Raises:
         SettingsError: both are given and equal.
     """
-    if access_secret is None or refresh_secret is None:
+    if secret is None or other is None:
         return
-    if hmac.compare_digest(secret_bytes(access_secret), secret_bytes(refresh_secret)):
-        raise SettingsError("the secrets for access and refresh tokens are the same: make a second one")
+    if hmac.compare_digest(secret_bytes(secret), secret_bytes(other)):
+        raise SettingsError(f"{names} are the same: make a second one")

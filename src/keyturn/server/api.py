@@ -19,6 +19,7 @@ from keyturn.server.credentials import Credentials
 from keyturn.server.lanes import Lane
 from keyturn.server.schemas import (
     DeleteAccountBody,
+    EmailBody,
     HealthAnswer,
     KeySetAnswer,
     LoginBody,
@@ -148,6 +149,13 @@ class Api:
         options = SignInOptions(device=device_of(incoming.headers, incoming.client.address))
         grant = await self.hashing.run(lambda: account.change_password(self.context, claims, current, new, options))
         return self._opened(incoming, grant)
+
+    async def email(self, incoming: Incoming) -> Reply:
+        claims = self.credentials.claims(incoming.headers)
+        body = cast(EmailBody, incoming.body)
+        password = body.current_password.get_secret_value()
+        user = await self.hashing.run(lambda: account.change_email(self.context, claims, password, body.email))
+        return Reply(content=user_answer(user))
 
     async def verify(self, incoming: Incoming) -> Reply:
         """Answers from memory: no database."""

@@ -18,6 +18,7 @@ from keyturn.http.headers import RawHeaders, single_value
 from keyturn.http.origin import OriginPolicy, is_loopback_host, is_loopback_origin
 from keyturn.http.problems import (
     MEDIA_TYPE,
+    STATUS,
     HeadersTooLarge,
     MethodNotAllowed,
     Problem,
@@ -175,6 +176,9 @@ class _Exchange:
             raise error
         problem = problem_of(error, request_id=self.request_id)
         self._code = str(problem.body["code"])
+        if type(error) not in STATUS:
+            facts = {"request_id": self.request_id, "error": str(error)}
+            _error_log.error("unexpected", extra={"facts": facts})
         page = self._edge.error_page(self._scope, problem)
         body = (json.dumps(problem.body) if page is None else page.html).encode()
         headers = {

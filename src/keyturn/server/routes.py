@@ -137,6 +137,16 @@ def account_calls(api: Api, base: str) -> list[Call]:
             security=_ACCESS,
         ),
         Call(
+            "POST",
+            f"{base}/email",
+            "Change one's e-mail address",
+            api.email,
+            body=schemas.EmailBody,
+            answer=schemas.UserAnswer,
+            errors=(errors.CurrentPasswordWrong, errors.EmailTaken, *_BEARER, *_STORE),
+            security=_ACCESS,
+        ),
+        Call(
             "GET",
             f"{base}/verify",
             "Whether an access token is good: for a proxy's forward-auth",

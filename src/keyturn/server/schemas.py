@@ -71,6 +71,11 @@ class DeleteAccountBody(Body):
     current_password: Password
 
 
+class EmailBody(Body):
+    current_password: Password
+    email: ShortText
+
+
 class PasswordBody(Body):
     current_password: Password
     new_password: SecretStr

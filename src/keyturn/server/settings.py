@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -37,7 +38,8 @@ from keyturn.server.settings_fields import (
 )
 from keyturn.server.settings_sources import Given, Sources, variable
 
-SECRETS = ("access_secret", "refresh_secret", "database_url")
+KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous")
+SECRETS = (*KEYS, "database_url")
 LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
 HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
@@ -85,9 +87,13 @@ class Settings(BaseModel):
         default_factory=lambda checked: "HS256" if checked.get("access_secret") else "ES256"
     )
     access_claims: Annotated[tuple[Literal["username", "email", "full_name"], ...], SEPARATED] = ()
+    claims_hook: Reference | None = None
 
     registration: Literal["open", "closed"] = "open"
     password_min_length: Annotated[int, whole(8, 64)] = 8
+    password_blocklist: Path | None = None
+    password_pepper: SecretStr | None = None
+    password_pepper_previous: SecretStr | None = None
     hash_memory_kib: Annotated[int, whole(8, 4_194_304)] = 19_456
     hash_time_cost: Annotated[int, whole(1, 100)] = 2
     hash_concurrency: Annotated[int, whole(1, 1024)] = Field(default_factory=lambda: os.cpu_count() or 1)
@@ -210,15 +216,15 @@ def _sentence(error: ErrorDetails, given: Mapping[str, Given]) -> str:
 
 
 def _weaknesses(given: Mapping[str, Given]) -> list[str]:
-    """What is wrong with the secrets that sign."""
-    named = {setting: given[setting] for setting in ("access_secret", "refresh_secret") if setting in given}
-    secrets = {setting: one.value for setting, one in named.items() if isinstance(one.value, str)}
-    weak = [
+    """What is wrong with the secrets that are keys."""
+    keys = [(given[setting].name, given[setting].value) for setting in KEYS if setting in given]
+    secrets = [(name, value) for name, value in keys if isinstance(value, str)]
+    weak = [sentence for name, secret in secrets for sentence in _complaint(check_secret_strength, secret, name)]
+    return weak or [
         sentence
-        for setting, secret in secrets.items()
-        for sentence in _complaint(check_secret_strength, secret, named[setting].name)
+        for (name, secret), (other_name, other) in combinations(secrets, 2)
+        for sentence in _complaint(check_secrets_differ, secret, other, f"{name} and {other_name}")
     ]
-    return weak or _complaint(check_secrets_differ, secrets.get("access_secret"), secrets.get("refresh_secret"))
 
 
 def _complaint(check: Callable[..., None], *args: object) -> list[str]:

@@ -7,18 +7,20 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from keyturn.core.gate import ACCESS_TYPES, TokenRefused, check_access_claims, check_time, open_token
 from keyturn.core.model import SECOND, AccessClaims
-from keyturn.errors import AccessTokenInvalid
-from keyturn.hashing import Argon2Hasher
+from keyturn.errors import AccessTokenInvalid, SettingsError
+from keyturn.hashing import Argon2Hasher, Pepper
 from keyturn.http.cookies import CookieNames
 from keyturn.http.origin import OriginPolicy
 from keyturn.ports import Clock, Entropy, PasswordHasher
 from keyturn.server.api import Api
 from keyturn.server.app import Page, lifespan_of, router
 from keyturn.server.batching import Batcher
+from keyturn.server.blocklist import blocklist
 from keyturn.server.credentials import Credentials
 from keyturn.server.docs_page import docs_pages
 from keyturn.server.edge import Edge, no_error_page
@@ -33,7 +35,7 @@ from keyturn.server.site_routes import open_site, site_calls, static_pages
 from keyturn.service.context import Context
 from keyturn.service.refresh import refresh_many
 from keyturn.service.revocations import Revocations
-from keyturn.service.tokens import Tokens
+from keyturn.service.tokens import ClaimsHook, Tokens
 from keyturn.stores.keys import Keys, ensure_private_directory, load_or_create
 from keyturn.stores.sql import OwnUsers, open_database
 from keyturn.system import SystemClock, SystemEntropy
@@ -74,6 +76,7 @@ def open_context(
     entropy: Entropy | None = None,
     hasher: PasswordHasher | None = None,
     own_users: OwnUsers | None = None,
+    claims: ClaimsHook | None = None,
 ) -> Context:
     """Open the data directory, the keys and the database; each is made if it is not there yet.
 
@@ -84,6 +87,7 @@ def open_context(
         entropy: where randomness comes from; likewise.
         hasher: how passwords are hashed; as the settings say by default.
         own_users: the application's own table of users; the one that the settings name by default, or else Keyturn's.
+        claims: what access tokens say beyond their own claims; what the settings name by default, or else nothing.
 
     Raises:
         SettingsError: something there is not ours, not private, or not of this version.
@@ -100,6 +104,8 @@ def open_context(
             memory_kib=settings.hash_memory_kib,
             time_cost=settings.hash_time_cost,
             concurrency=settings.hash_concurrency,
+            pepper=_pepper(settings.password_pepper, "password_pepper"),
+            previous_pepper=_pepper(settings.password_pepper_previous, "password_pepper_previous"),
         ),
         clock=clock,
         entropy=entropy,
@@ -111,11 +117,29 @@ def open_context(
             access_keys=keys.access,
             refresh_keys=keys.refresh,
             personal_claims=settings.access_claims,
+            claims_hook=claims or _claims_hook(settings),
         ),
         revocations=Revocations(policy),
         registration_open=settings.registration == "open",
         password_min_length=settings.password_min_length,
+        password_blocklist=blocklist(
+            settings.password_min_length, settings.password_blocklist, variable("password_blocklist")
+        ),
     )
+
+
+def _pepper(secret: SecretStr | None, setting: str) -> Pepper | None:
+    return Pepper.of(secret.get_secret_value(), variable(setting)) if secret is not None else None
+
+
+def _claims_hook(settings: Settings) -> ClaimsHook | None:
+    if settings.claims_hook is None:
+        return None
+    name = variable("claims_hook")
+    hook: ClaimsHook = imported(settings.claims_hook, name)
+    if not callable(hook):
+        raise SettingsError(f"{name}: {settings.claims_hook} is no function.")
+    return hook
 
 
 def _own_users(settings: Settings) -> OwnUsers | None:

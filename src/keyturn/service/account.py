@@ -7,12 +7,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from keyturn.core.identity import clean_full_name, clean_username
+from keyturn.core.identity import clean_email, clean_full_name, clean_username
 from keyturn.core.model import AccessClaims, Account, EndReason, Micros, Session, User
-from keyturn.core.passwords import check_new_password
 from keyturn.errors import AccessTokenInvalid, CurrentPasswordWrong
 from keyturn.ports import Transaction
-from keyturn.service.context import Context, Grant, SignInOptions, current_session, grant, open_session
+from keyturn.service.context import (
+    Context,
+    Grant,
+    SignInOptions,
+    check_password,
+    current_session,
+    grant,
+    open_session,
+)
 from keyturn.service.events import announce_ends, record
 
 
@@ -60,8 +67,9 @@ def change_password(
     Raises:
         AccessTokenInvalid, CurrentPasswordWrong, InvalidInput, Overloaded
     """
-    check_new_password(new_password, min_length=context.password_min_length, field="new_password")
-    account = _confirm_password(context, claims, current_password)
+    account = _own_account(context, claims)
+    check_password(context, new_password, account.user, field="new_password")
+    _confirm_password(context, claims, account, current_password)
     new_hash = context.hasher.hash(new_password)
 
     def work(tx: Transaction) -> tuple[Micros, Session, User, list[str]]:
@@ -77,13 +85,35 @@ def change_password(
     return grant(context, session, user, now)
 
 
+def change_email(context: Context, claims: AccessClaims, current_password: str, email: str) -> User:
+    """Change one's e-mail address, which is what one signs in with; nobody has verified the new one.
+
+    Raises:
+        AccessTokenInvalid, CurrentPasswordWrong, InvalidInput, EmailTaken, Overloaded
+    """
+    address = clean_email(email)
+    account = _own_account(context, claims)
+    _confirm_password(context, claims, account, current_password)
+
+    def work(tx: Transaction) -> User:
+        _, user = _lock_confirmed(tx, claims, account)
+        changed = replace(user, email=address, email_verified=False)
+        tx.users.update(changed)
+        return changed
+
+    user = context.database.transact(work)
+    record("user_email_changed", user=user.id, session=claims.session_id)
+    return user
+
+
 def delete_account(context: Context, claims: AccessClaims, current_password: str) -> None:
     """Close one's own account: every session ends, the user is deleted, and no session remembers a device of theirs.
 
     Raises:
         AccessTokenInvalid, CurrentPasswordWrong, Overloaded
     """
-    account = _confirm_password(context, claims, current_password)
+    account = _own_account(context, claims)
+    _confirm_password(context, claims, account, current_password)
 
     def work(tx: Transaction) -> tuple[Micros, list[str]]:
         _, user = _lock_confirmed(tx, claims, account)
@@ -106,19 +136,24 @@ def close_account(tx: Transaction, user_id: str) -> list[str]:
     return ended
 
 
-def _confirm_password(context: Context, claims: AccessClaims, password: str) -> Account:
-    """Check the current password of whoever asks, outside any transaction: it is slow."""
+def _own_account(context: Context, claims: AccessClaims) -> Account:
+    """The account of whoever asks, with a session that is alive."""
 
     def work(tx: Transaction) -> Account | None:
         _, user = current_session(tx, claims)
         return tx.users.find(user.email)
 
     account = context.database.read(work)
-    stored = account.password_hash if account is not None else None
-    if not context.hasher.verify(stored, password) or account is None:
+    if account is None:
+        raise AccessTokenInvalid
+    return account
+
+
+def _confirm_password(context: Context, claims: AccessClaims, account: Account, password: str) -> None:
+    """Check the current password of whoever asks, outside any transaction: it is slow."""
+    if not context.hasher.verify(account.password_hash, password):
         record("authn_reauthentication_fail", level=logging.WARNING, user=claims.subject, session=claims.session_id)
         raise CurrentPasswordWrong
-    return account
 
 
 def _lock_confirmed(tx: Transaction, claims: AccessClaims, confirmed: Account) -> tuple[Session, User]:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
-from keyturn.core.passwords import check_new_password
 from keyturn.errors import NotFound
 from keyturn.ports import Transaction
 from keyturn.service.account import close_account
-from keyturn.service.context import Context
+from keyturn.service.context import Context, check_password
 from keyturn.service.ending import end_sessions
 from keyturn.service.events import announce_ends, record
 from keyturn.service.register import check_roles
@@ -100,7 +99,7 @@ def set_password(context: Context, user_id: str, password: str) -> User:
         NotFound, InvalidInput, Overloaded
     """
     account = find_account(context, user_id)
-    check_new_password(password, min_length=context.password_min_length)
+    check_password(context, password, account.user)
     new_hash = context.hasher.hash(password)
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:

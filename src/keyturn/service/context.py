@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Container
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from keyturn.core.model import (
     AccessClaims,
@@ -14,6 +16,7 @@ from keyturn.core.model import (
     Session,
     User,
 )
+from keyturn.core.passwords import check_new_password
 from keyturn.core.rotation import child_of, end_of, opened
 from keyturn.errors import AccessTokenInvalid
 from keyturn.ports import Clock, Database, Entropy, PasswordHasher, Transaction, fresh_id
@@ -28,6 +31,7 @@ class Context:
     Attributes:
         registration_open: whether people may make accounts for themselves.
         password_min_length: characters.
+        password_blocklist: passwords that nobody may choose, as `keyturn.core.passwords.comparable` makes them.
     """
 
     database: Database
@@ -39,6 +43,7 @@ class Context:
     revocations: Revocations
     registration_open: bool = True
     password_min_length: int = 8
+    password_blocklist: Container[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,32 @@ class SignInOptions:
     remember: bool = True
     device: Device = field(default_factory=Device)
     replaces: RefreshToken | None = None
+
+
+def check_password(context: Context, password: str, user: User, *, field: str = "password") -> None:
+    """Refuse a new password that breaks the rules, is common, or is a word about its user or this service.
+
+    Args:
+        field: the name to report it under.
+
+    Raises:
+        InvalidInput
+    """
+    words = (
+        ("the name of this service", "keyturn"),
+        ("the address of this service", urlsplit(context.tokens.issuer).hostname),
+        ("your e-mail address", user.email),
+        ("the first part of your e-mail address", user.email.rpartition("@")[0]),
+        ("your username", user.username),
+        ("your name", user.full_name),
+    )
+    check_new_password(
+        password,
+        min_length=context.password_min_length,
+        blocklist=context.password_blocklist,
+        context=words,
+        field=field,
+    )
 
 
 def open_session(context: Context, tx: Transaction, user: User, options: SignInOptions) -> Session:

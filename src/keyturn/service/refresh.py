@@ -9,7 +9,7 @@ from typing import Any
 
 from keyturn.core.model import Delivery, EndReason, Micros, RefreshToken, Session
 from keyturn.core.rotation import Decision, Verdict, decide
-from keyturn.errors import KeyturnError, Overloaded, RefreshTokenInvalid, SessionEnded
+from keyturn.errors import ClaimsHookFailed, KeyturnError, Overloaded, RefreshTokenInvalid, SessionEnded
 from keyturn.ports import Transaction, fresh_id
 from keyturn.service.context import Context, Grant, grant, same_seed
 from keyturn.service.events import announce_ends, record
@@ -108,7 +108,11 @@ def _answer(
         return SessionEnded(decision.reason or "expired")
     # A converged answer gives the presented token back byte for byte, even if the key has changed since.
     kept = presented.raw if decision.token == presented.token else None
-    return grant(context, session, session.user, now, presented=kept, token=decision.token)
+    try:
+        return grant(context, session, session.user, now, presented=kept, token=decision.token)
+    except ClaimsHookFailed as failed:
+        # One user's, not the batch's. The rotation stands; the client's retry recovers it like any lost answer.
+        return failed
 
 
 def _report(context: Context, session: Session, decision: Decision, now: Micros) -> None:

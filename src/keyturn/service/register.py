@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from keyturn.core.gate import ROLE
 from keyturn.core.identity import clean_email, clean_full_name, clean_username
 from keyturn.core.model import Account, EndReason, Micros, Session, User
-from keyturn.core.passwords import check_new_password
 from keyturn.errors import EmailTaken, InvalidInput, RegistrationClosed, UsernameTaken
 from keyturn.ports import Transaction, fresh_id
-from keyturn.service.context import Context, Grant, SignInOptions, grant, open_session
+from keyturn.service.context import Context, Grant, SignInOptions, check_password, grant, open_session
 from keyturn.service.ending import end_replaced
 from keyturn.service.events import announce_ends, record
 
@@ -68,8 +67,6 @@ def _prepare(context: Context, new: NewUser) -> Account:
     email = clean_email(new.email)
     username = clean_username(new.username) if new.username is not None else None
     full_name = clean_full_name(new.full_name) if new.full_name is not None else None
-    check_new_password(new.password, min_length=context.password_min_length)
-    _check_free(context, email, username)
     user = User(
         id=fresh_id(context.entropy),
         email=email,
@@ -78,6 +75,8 @@ def _prepare(context: Context, new: NewUser) -> Account:
         full_name=full_name,
         roles=new.roles,
     )
+    check_password(context, new.password, user)
+    _check_free(context, email, username)
     return Account(user, context.hasher.hash(new.password))
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from traceback import extract_tb
 
 from keyturn.core import access_token, refresh_token
+from keyturn.core.gate import ACCESS_TYPES, TokenRefused, open_token
 from keyturn.core.keyring import KeyRing
 from keyturn.core.model import SECOND, AccessClaims, Micros, Policy, RefreshToken, Session, User
+from keyturn.errors import ClaimsHookFailed
+
+ClaimsHook = Callable[[User, Session], Mapping[str, object]]
+"""An application's function: which claims the access tokens of a session have beyond ours. It is called in several threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,7 @@ class Tokens:
         access_keys: what access tokens are signed with.
         refresh_keys: what refresh tokens are signed with; never the same.
         personal_claims: which of `username`, `email` and `full_name` go into access tokens.
+        claims_hook: says what else goes into them.
     """
 
     issuer: str
@@ -28,9 +36,14 @@ class Tokens:
     access_keys: KeyRing
     refresh_keys: KeyRing
     personal_claims: tuple[str, ...] = ()
+    claims_hook: ClaimsHook | None = None
 
     def mint_access(self, session: Session, user: User, now: Micros, token_id: str) -> tuple[str, int]:
-        """An access token, and the seconds until it expires: no later than its session."""
+        """An access token, and the seconds until it expires: no later than its session.
+
+        Raises:
+            ClaimsHookFailed: what the hook wants in the token cannot be.
+        """
         # Never in the second up to which the user's tokens are refused: NumericDate has no fractions.
         issued_at = max(now, user.tokens_valid_from and user.tokens_valid_from + SECOND)
         expires_at = min(issued_at + self.policy.access_lifetime, session.expires_at, session.idle_expires_at)
@@ -44,8 +57,33 @@ class Tokens:
             roles=user.roles,
             extra={name: value for name in self.personal_claims if (value := getattr(user, name)) is not None},
         )
-        minted = access_token.mint(claims, issuer=self.issuer, audience=self.audience, key=self.access_keys.active)
+        minted = (
+            self._sign(claims) if self.claims_hook is None else self._extended(self.claims_hook, claims, user, session)
+        )
         return minted, claims.expires_at - claims.issued_at
+
+    def _sign(self, claims: AccessClaims) -> str:
+        return access_token.mint(claims, issuer=self.issuer, audience=self.audience, key=self.access_keys.active)
+
+    def _extended(self, hook: ClaimsHook, claims: AccessClaims, user: User, session: Session) -> str:
+        """A token with the hook's claims, if our own gate would take it."""
+        name = f"{hook.__module__}:{getattr(hook, '__qualname__', type(hook).__qualname__)}"
+        try:
+            given = dict(hook(user, session))
+        except Exception as error:
+            # What it says may hold anything of the user's.
+            place = extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+            raise ClaimsHookFailed(f"The claims hook {name} failed: {what}.") from None
+        taken = sorted(given.keys() & {*self.personal_claims})
+        if taken:
+            raise ClaimsHookFailed(f"The claims hook {name} gave {', '.join(taken)}, which is there already.")
+        try:
+            minted = self._sign(replace(claims, extra={**claims.extra, **given}))
+            open_token(minted, types=ACCESS_TYPES, keys=self.access_keys.verifying)
+        except (TypeError, ValueError, RecursionError, TokenRefused) as error:
+            raise ClaimsHookFailed(f"What the claims hook {name} gave cannot be in a token: {error}.") from None
+        return minted
 
     def mint_refresh(self, token: RefreshToken, session: Session) -> str:
         """A refresh token: the same bytes for the same ids, whenever it is minted."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.support.settings import REFRESH_SECRET, config, load, problem
+from tests.support.settings import PEPPER, REFRESH_SECRET, config, load, problem
 
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import CONFIG, LEGACY, variable
@@ -64,9 +64,11 @@ def example() -> str:
 def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
     path = tmp_path / "keyturn-refresh-secret"
     path.write_text(REFRESH_SECRET)
+    pepper = tmp_path / "keyturn-password-pepper"
+    pepper.write_text(PEPPER)
     url = tmp_path / "keyturn-database-url"
     url.write_text("postgresql://keyturn:hunter2@db/keyturn")
-    for file in (path, url):
+    for file in (path, pepper, url):
         file.chmod(0o600)
     settings = load(KEYTURN_CONFIG=config(tmp_path, example().replace("/run/secrets", str(tmp_path))))
     assert settings.issuer == "https://auth.example.com"
@@ -74,5 +76,5 @@ def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_documentation_is_complete() -> None:
-    keys = tomllib.loads(example().replace("# access_secret_file", "access_secret_file")).keys()
+    keys = tomllib.loads(re.sub("^# (?=[a-z_]+ = )", "", example(), flags=re.MULTILINE)).keys()
     assert {key.removesuffix("_file") for key in keys} == set(Settings.model_fields)
