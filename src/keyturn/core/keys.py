@@ -44,6 +44,10 @@ MIN_RSA_BITS, MAX_RSA_BITS = 2048, 4096
 MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 2**16 + 1, 2**256 - 1
 """The bounds of FIPS 186-5, appendix A.1.1."""
 
+_SMALL_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+_POWERS = {prime: frozenset(pow(65537, power, prime) for power in range(prime)) for prime in _SMALL_PRIMES}
+"""What 65537 to any power leaves modulo a prime, for the primes modulo which something else can be left."""
+
 _MIN_DISTINCT_BYTES = 8
 """32 random hexadecimal digits have 14 different ones on average, and fewer than 8 in one case of many millions."""
 
@@ -128,6 +132,15 @@ def check_secret_strength(secret: str | bytes, name: str = "the secret") -> None
         raise SettingsError(f"{name} repeats itself and can be guessed: {_MAKE_ONE}")
 
 
+def _is_roca(modulus: int) -> bool:
+    """Whether a modulus was made by the library of CVE-2017-15361, whose keys can be factored.
+
+    Its primes, and so their product, are powers of 65537 modulo each small prime (Nemec et al., "The Return of
+    Coppersmith's Attack", 2017). So is one random modulus in 200 million.
+    """
+    return all(modulus % prime in powers for prime, powers in _POWERS.items())
+
+
 def _check_rsa(name: str, key: RSAKey) -> None:
     numbers = key.public_key.public_numbers()
     bits, exponent = numbers.n.bit_length(), numbers.e
@@ -135,14 +148,17 @@ def _check_rsa(name: str, key: RSAKey) -> None:
         raise SettingsError(f"{name} has {bits} bits; RS256 needs {MIN_RSA_BITS} to {MAX_RSA_BITS}: make a new key")
     if not MIN_RSA_EXPONENT <= exponent <= MAX_RSA_EXPONENT:
         raise SettingsError(f"{name} has an unsafe public exponent; 65537 is the usual one: make a new key")
+    if _is_roca(numbers.n):
+        raise SettingsError(f"{name} comes from a device whose keys can be broken (CVE-2017-15361): make a new key")
 
 
 def check_key(kid: str, algorithm: str, key: Key) -> None:
     """Refuse a key that its algorithm cannot be safe with.
 
     Raises:
-        SettingsError: an unknown algorithm, a key of another kind or on another curve, RSA below 2048 bits or with an unsafe
-            exponent, a shared secret that can be guessed, or a `kid` that a header cannot carry.
+        SettingsError: an unknown algorithm, a key of another kind, on another curve or for another use, RSA below 2048 bits, with
+            an unsafe exponent or from a device that makes weak keys, a shared secret that can be guessed, or a `kid` that a
+            header cannot carry.
     """
     name = f"the {algorithm} key"
     if algorithm not in ALGORITHMS:
@@ -151,6 +167,7 @@ def check_key(kid: str, algorithm: str, key: Key) -> None:
         raise SettingsError(f"{name} needs a kid of 1 to 64 letters, digits, - or _")
     try:
         ALGORITHMS[algorithm].check_key(key)
+        key.check_key_op("verify")
     except JoseError:
         raise SettingsError(f"{name} is a key of another kind or for another use") from None
     if isinstance(key, OctKey):

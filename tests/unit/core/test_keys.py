@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import traceback
+from math import prod
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
-from tests.support.tokens import SECRET, signing_key
+from tests.support.tokens import SECRET, b64, signing_key
 
 from keyturn.core.keys import VerificationKey, check_secret_strength, kid_of_secret, shared_key
 from keyturn.errors import SettingsError
@@ -82,6 +83,23 @@ def test_a_public_key_is_refused_as_a_secret(key: Any, spelling: str) -> None:
         VerificationKey("kid", "HS256", OctKey.import_key(data))
 
 
+ODD_PRIMES = [number for number in range(3, 168, 2) if all(number % odd for odd in range(3, number, 2))]
+
+
+def like_roca(but_for: int = 1) -> int:
+    """A modulus of 2048 bits that is a power of 65537 modulo every odd prime up to 167, but for one."""
+    product = prod(ODD_PRIMES) // but_for
+    number = 2**2047 + -(2**2047) % product + pow(65537, 12345, product)
+    powers = {pow(65537, power, but_for) for power in range(but_for)}
+    while number % 2 == 0 or (but_for > 1 and number % but_for in powers):
+        number += product
+    return number
+
+
+def rsa_with_modulus(modulus: int) -> RSAKey:
+    return RSAKey.import_key({"kty": "RSA", "e": "AQAB", "n": b64(modulus.to_bytes(256, "big"))})
+
+
 def rsa(bits: int = 2048, exponent: int = 65537) -> RSAKey:
     return RSAKey.import_key(generate_private_key(exponent, bits))
 
@@ -103,6 +121,8 @@ def rsa(bits: int = 2048, exponent: int = 65537) -> RSAKey:
         ("HS256", lambda: ECKey.generate_key("P-256"), "another kind"),
         ("ES256", lambda: ECKey.generate_key("P-256", {"use": "enc"}), "another use"),
         ("RS256", lambda: RSAKey.generate_key(2048, {"alg": "PS256"}), "another use"),
+        ("ES256", lambda: ECKey.import_key({**EC_JWK, "key_ops": ["encrypt"]}), "another use"),
+        ("RS256", lambda: rsa_with_modulus(like_roca()), "CVE-2017-15361"),
         ("PS256", lambda: RSAKey.generate_key(2048), "not an algorithm"),
         ("none", lambda: OctKey.import_key(SECRET), "not an algorithm"),
         ("Ed25519", lambda: OKPKey.generate_key("Ed25519"), "not an algorithm"),
@@ -117,6 +137,13 @@ def test_a_key_that_its_algorithm_is_not_safe_with_is_refused(algorithm: str, ke
 def test_a_name_that_no_header_can_carry_is_refused(kid: str) -> None:
     with pytest.raises(SettingsError, match="kid"):
         VerificationKey(kid, "HS256", OctKey.import_key(SECRET))
+
+
+def test_a_modulus_of_the_weak_kind_is_that_modulo_every_small_prime() -> None:
+    proper = [p for p in ODD_PRIMES if len({pow(65537, power, p) for power in range(p)}) < p - 1]
+    assert len(proper) == 17
+    for prime in proper:
+        assert VerificationKey("a-kid", "RS256", rsa_with_modulus(like_roca(but_for=prime)))
 
 
 def test_a_point_that_is_not_on_the_curve_is_no_key() -> None:
