@@ -117,7 +117,7 @@ def _base64(made: bytes) -> str:
 
 
 _ARGON2 = (
-    r"(?P<phc>\$argon2(?:id|i|d)(?:\$v=[0-9]{1,3})?"
+    r"(?P<phc>\$argon2(?:id|i|d)(?:\$v=(?:16|19))?"
     r"\$m=(?P<memory>[0-9]{1,10}),t=(?P<passes>[0-9]{1,10}),p=(?P<lanes>[0-9]{1,10})"
     r"\$[A-Za-z0-9+/]{1,128}\$[A-Za-z0-9+/]{1,128})"
 )
