@@ -1,15 +1,20 @@
-"""`/me`, `/sessions` and `/password`: one's own account, one's own devices."""
+"""`/me`, `/sessions`, `/password` and `/email`: one's own account, one's own devices."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.server import LiveServer
-from tests.support.wire import Answer, Wire, bearer
+from tests.support.wire import Answer, Wire, bearer, cookie
+
+from keyturn.ports import Transaction
 
 NEW_PASSWORD = "another good password"
+NEW_EMAIL = "alice@example.net"
 
 
 @pytest.fixture
@@ -105,6 +110,18 @@ def test_closing_an_account_ends_its_sessions_and_frees_its_names(wire: Wire, al
     assert sign_in(wire).code == "invalid_credentials"
     again = register(wire, EMAIL)
     assert again.json["user"]["id"] != alice.json["user"]["id"]
+
+
+def test_a_closed_account_leaves_no_device_behind(server: LiveServer, wire: Wire, alice: Answer) -> None:
+    wire.call("POST", "/login", {"login": EMAIL, "password": PASSWORD}, headers=[("user-agent", "curl/8.5.0")])
+
+    def kept() -> list[tuple[str, str]]:
+        with sqlite3.connect(server.data_dir / "keyturn.db") as database:
+            return database.execute("SELECT device_label, device_address FROM sessions ORDER BY 1").fetchall()
+
+    assert kept() == [("Unknown device", "127.0.0.1"), ("curl/8.5.0", "127.0.0.1")]
+    wire.call("DELETE", "/me", {"current_password": PASSWORD}, headers=[access(alice)])
+    assert kept() == [("", ""), ("", "")]
 
 
 def test_an_account_is_not_closed_without_its_password(wire: Wire, alice: Answer) -> None:
@@ -240,3 +257,85 @@ def test_a_new_password_that_is_not_acceptable_is_named_as_such(wire: Wire, alic
     answer = wire.call("POST", "/password", body, headers=[access(alice)])
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "new_password")
     assert refresh(wire, alice).status == 200
+
+
+@pytest.mark.parametrize("password", ["password1", "PASSWORD1", "alice@example.com", "alice in chains", "127.0.0.1"])
+def test_a_new_password_that_is_tried_first_is_named_as_such(wire: Wire, password: str) -> None:
+    alice = register(wire, EMAIL, full_name="Alice in Chains")
+    body = {"current_password": PASSWORD, "new_password": password}
+    answer = wire.call("POST", "/password", body, headers=[access(alice)])
+    assert (answer.status, answer.json["errors"][0]["field"]) == (422, "new_password")
+    assert (
+        "which is tried first" in answer.json["errors"][0]["message"]
+        or "most common" in answer.json["errors"][0]["message"]
+    )
+    assert me(wire, alice).status == 200
+
+
+def change_email(wire: Wire, signed_in: Answer, email: object = NEW_EMAIL, password: str = PASSWORD) -> Answer:
+    return wire.call("POST", "/email", {"current_password": password, "email": email}, headers=[access(signed_in)])
+
+
+def test_a_new_address_signs_in_and_the_old_one_is_free_again(server: LiveServer, wire: Wire, alice: Answer) -> None:
+    verified(server, alice)
+    changed = change_email(wire, alice)
+    assert changed.status == 200
+    assert changed.json == {**alice.json["user"], "email": NEW_EMAIL, "email_verified": False} == me(wire, alice).json
+    assert wire.call("POST", "/login", {"login": NEW_EMAIL, "password": PASSWORD}).status == 200
+    assert sign_in(wire).code == "invalid_credentials"
+    assert refresh(wire, alice).json["user"]["email"] == NEW_EMAIL
+    assert register(wire, EMAIL).json["user"]["id"] != alice.json["user"]["id"]
+
+
+def verified(server: LiveServer, signed_in: Answer) -> None:
+    user_id = signed_in.json["user"]["id"]
+
+    def work(tx: Transaction) -> None:
+        tx.users.update(replace(tx.users.load_many([user_id])[user_id], email_verified=True))
+
+    server.context.database.transact(work)
+
+
+def test_a_new_address_is_kept_in_the_form_that_every_address_is(wire: Wire, alice: Answer) -> None:
+    assert change_email(wire, alice, " Alice@EXAMPLE.net. ").json["email"] == "Alice@example.net"
+    assert change_email(wire, alice, "ALICE@example.net").json["email"] == "ALICE@example.net"
+
+
+def test_an_address_that_is_taken_stays_with_whom_it_belongs_to(wire: Wire, alice: Answer) -> None:
+    register(wire, NEW_EMAIL)
+    for spelling in (NEW_EMAIL, NEW_EMAIL.upper(), f"{NEW_EMAIL}."):
+        answer = change_email(wire, alice, spelling)
+        assert (answer.status, answer.code) == (409, "email_taken")
+    assert me(wire, alice).json["email"] == EMAIL
+
+
+def test_the_address_is_not_changed_without_the_password(wire: Wire, alice: Answer) -> None:
+    wrong = change_email(wire, alice, password="wrong")
+    assert (wrong.status, wrong.code) == (403, "current_password_wrong")
+    for missing in ("current_password", "email"):
+        given = {
+            name: value for name, value in {"current_password": PASSWORD, "email": NEW_EMAIL}.items() if name != missing
+        }
+        answer = wire.call("POST", "/email", given, headers=[access(alice)])
+        assert (answer.status, answer.json["errors"][0]["field"]) == (422, missing)
+    for address in ("alice", "alice@", "", "a@b@c", 7, None):
+        answer = change_email(wire, alice, address)
+        assert (answer.status, answer.json["errors"][0]["field"]) == (422, "email")
+    assert (
+        wire.call("POST", "/email", {"current_password": PASSWORD, "email": NEW_EMAIL}).code == "access_token_missing"
+    )
+    assert me(wire, alice).json["email"] == EMAIL
+
+
+def test_a_session_that_has_ended_changes_no_address(wire: Wire, alice: Answer) -> None:
+    other = sign_in(wire)
+    wire.call("DELETE", f"/sessions/{alice.json['session']['id']}", headers=[access(other)])
+    assert change_email(wire, alice).code == "access_token_invalid"
+    assert me(wire, other).json["email"] == EMAIL
+
+
+def test_the_access_cookie_changes_an_address_as_well(wire: Wire, alice: Answer) -> None:
+    signed_in = sign_in(wire, delivery="cookie")
+    body = {"current_password": PASSWORD, "email": NEW_EMAIL}
+    answer = wire.call("POST", "/email", body, headers=[cookie(keyturn_access=signed_in.cookies["keyturn_access"])])
+    assert (answer.status, answer.json["email"]) == (200, NEW_EMAIL)

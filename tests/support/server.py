@@ -19,6 +19,7 @@ from keyturn.hashing import Argon2Hasher
 from keyturn.server.serve import bound, http_config
 from keyturn.server.settings import load_settings
 from keyturn.server.wiring import application, open_context
+from keyturn.service.tokens import ClaimsHook
 from keyturn.stores.sql import OwnUsers
 from keyturn.testing.fakes import FakeClock, SeededEntropy
 
@@ -33,6 +34,7 @@ class LiveServer:
         settings: flags, by field.
         wrap: what to put around the context, to watch it or to break it.
         own_users: an application's own table of users.
+        claims: what access tokens say beyond their own claims.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class LiveServer:
         clock: FakeClock | None = None,
         wrap: Any = None,
         own_users: OwnUsers | None = None,
+        claims: ClaimsHook | None = None,
         **settings: Any,
     ) -> None:
         self.data_dir = data_dir
@@ -50,6 +53,7 @@ class LiveServer:
         self.entropy = SeededEntropy(str(data_dir))
         self._wrap = wrap
         self._own_users = own_users
+        self._claims = claims
 
     def __enter__(self) -> Self:
         self._socket = bound(self.settings.host, self.settings.port)
@@ -59,7 +63,13 @@ class LiveServer:
         self.url = f"http://{self.settings.host}:{port}"
         hasher = Argon2Hasher(self.entropy, memory_kib=8, time_cost=1)
         context = open_context(
-            self.settings, self.issuer, clock=self.clock, entropy=self.entropy, hasher=hasher, own_users=self._own_users
+            self.settings,
+            self.issuer,
+            clock=self.clock,
+            entropy=self.entropy,
+            hasher=hasher,
+            own_users=self._own_users,
+            claims=self._claims,
         )
         self.context = self._wrap(context) if self._wrap else context
         config = http_config(application(self.settings, self.context), self.settings)

@@ -87,7 +87,6 @@ def check_password(context: Context, password: str, user: User, *, field: str = 
         InvalidInput
     """
     words = (
-        ("the name of this service", "keyturn"),
         ("the address of this service", urlsplit(context.tokens.issuer).hostname),
         ("your e-mail address", user.email),
         ("the first part of your e-mail address", user.email.rpartition("@")[0]),
