@@ -21,7 +21,7 @@ from keyturn.http.problems import (
 )
 from keyturn.server.calls import Call
 from keyturn.server.routes import errors_of
-from keyturn.server.schemas import ProblemAnswer
+from keyturn.server.schemas import ProblemAnswer, SignedInAnswer
 
 JSON = dict[str, Any]
 
@@ -33,6 +33,14 @@ _ANYWHERE: Sequence[type[errors.KeyturnError]] = (
     errors.KeyturnError,
 )
 _WITH_BODY: Sequence[type[errors.KeyturnError]] = (MalformedJson, TooLarge, UnsupportedMediaType)
+_PRESENT_TOKEN = {"refresh_token": "$response.body#/refresh_token"}
+_LINKS: JSON = {
+    "refresh": {"operationId": "post_refresh_token", "requestBody": _PRESENT_TOKEN},
+    "signOut": {"operationId": "post_logout", "requestBody": _PRESENT_TOKEN},
+    "endSession": {"operationId": "delete_sessions_id", "parameters": {"id": "$response.body#/session/id"}},
+}
+"""What can be done with a sign-in (delivery `body` for the first two)."""
+
 _PROBES = frozenset({"/healthz", "/readyz"})
 
 
@@ -101,6 +109,8 @@ def _success(call: Call, schemas: dict[str, JSON]) -> JSON:
     success: JSON = {"description": "Done" if call.answer is None else call.summary}
     if call.answer is not None:
         success["content"] = {"application/json": {"schema": _schema(call.answer, schemas)}}
+    if call.answer is SignedInAnswer:
+        success["links"] = _LINKS
     return success
 
 
