@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-PACKAGES = {"strace": "strace", "systemd-analyze": "systemd"}
+PACKAGES = {"chromium": "chromium", "strace": "strace", "systemd-analyze": "systemd"}
 
 
 def missing_packages() -> list[str]:
