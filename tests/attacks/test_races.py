@@ -177,6 +177,74 @@ def test_a_sign_in_under_way_does_not_outlive_a_password_change(wires: tuple[Wir
         opened = answers[1].json
 
 
+def test_an_address_that_two_want_at_once_is_one_users(wires: tuple[Wire, Wire]) -> None:
+    """P16: one canonical address, one account; whoever comes second is told, and keeps the old one."""
+    both = [sign_in(wire, "/register", f"wants-{number}@example.com") for number, wire in enumerate(wires)]
+    headers = [[bearer(one["access_token"])] for one in both]
+    for round_ in range(ROUNDS // 4):
+        # The same address in two spellings.
+        wanted = [f"wanted{round_}@example.com", f"WANTED{round_}@example.com."]
+        answers = at_once(
+            *(
+                lambda wire=wire, email=email, named=named: wire.call(
+                    "POST", "/email", {"current_password": PASSWORD, "email": email}, headers=named
+                )
+                for wire, email, named in zip(wires, wanted, headers, strict=True)
+            )
+        )
+        assert sorted(answer.status for answer in answers) == [200, 409]
+        kept = [
+            wire.call("GET", "/me", headers=named).json["email"] for wire, named in zip(wires, headers, strict=True)
+        ]
+        changed = [email.lower().startswith(f"wanted{round_}@") for email in kept]
+        assert changed == [answer.status == 200 for answer in answers]
+
+
+def test_a_sign_in_at_the_change_of_an_address_is_its_owners_or_none(wires: tuple[Wire, Wire]) -> None:
+    """Whoever signs in with the old address at that moment gets into the same account, or is too late."""
+    one, other = wires
+    opened = sign_in(one, "/register", "moves-0@example.com")
+    for round_ in range(ROUNDS // 4):
+        login = {"login": f"moves-{round_}@example.com", "password": PASSWORD, "delivery": "body"}
+        change = {"current_password": PASSWORD, "email": f"moves-{round_ + 1}@example.com"}
+        answers = at_once(
+            lambda body=login: one.call("POST", "/login", body),
+            lambda body=change: other.call("POST", "/email", body, headers=[bearer(opened["access_token"])]),
+        )
+        assert answers[1].status == 200
+        tokens_of(answers[:1])
+        assert answers[0].status in {200, 401}
+        if answers[0].status == 200:
+            assert answers[0].json["user"]["id"] == opened["user"]["id"]
+        assert one.call("POST", "/login", login).status == 401
+
+
+def test_no_address_is_changed_after_the_password_was(wires: tuple[Wire, Wire]) -> None:
+    """S10: a thief with the old password and a session changes the address no more once the owner's change has returned."""
+    one, other = wires
+    passwords = [PASSWORD, "another password of some length"]
+    opened = sign_in(one, "/register", "owner@example.com")
+    for round_ in range(ROUNDS // 4):
+        old, new = passwords[round_ % 2], passwords[(round_ + 1) % 2]
+        remember(old, new)
+        headers = [bearer(opened["access_token"])]
+        theft = {"current_password": old, "email": f"thief-{round_}@example.com"}
+        answers = at_once(
+            lambda body=theft, named=headers: one.call("POST", "/email", body, headers=named),
+            lambda body={"current_password": old, "new_password": new}, named=headers: other.call(
+                "POST", "/password", body, headers=named
+            ),
+        )
+        assert answers[1].status == 200
+        opened = answers[1].json
+        remember(opened["access_token"], opened["refresh_token"])
+        # Before the change or not at all: what the new session is told is how it stays.
+        assert answers[0].status in {200, 401}
+        email = f"thief-{round_}@example.com" if answers[0].status == 200 else opened["user"]["email"]
+        assert opened["user"]["email"] == email
+        assert one.call("POST", "/email", theft, headers=headers).status == 401
+
+
 def test_of_two_who_end_and_two_who_refresh_none_sees_an_error(wires: tuple[Wire, Wire], crowded: LiveServer) -> None:
     """Row 39: sign-out everywhere, the end of one session and two refreshes, all at once."""
     one, other = wires

@@ -274,6 +274,21 @@ class Machine(RuleBasedStateMachine):
         self.begun(grant, person, delivery)
 
     @after_a_while
+    @precondition(lambda self: self.oracle.past.people)
+    @rule(which=SESSIONS, other=PEOPLE, wrongly=RARELY, taken=RARELY)
+    def somebody_changes_the_address(self, which: int, other: int, wrongly: bool, taken: bool) -> None:
+        session, owner, claims = self.asking(which)
+        refusal = self.refusal(session, wrong_password=wrongly)
+        person = self.oracle.past.people.get(owner.id, owner)
+        wanted = self.person(other)
+        if taken and wanted.id != person.id:
+            refusal = refusal or EmailTaken
+        email = wanted.email.upper() if taken else f"{owner.id}.{len(self.sessions)}@example.com"
+        current = "wrong" if wrongly else person.password
+        if self.runs(refusal, lambda context: account.change_email(context, claims, current, email)):
+            person.email = email
+
+    @after_a_while
     @rule(which=SESSIONS, wrongly=RARELY)
     def somebody_closes_the_account(self, which: int, wrongly: bool) -> None:
         session, owner, claims = self.asking(which)

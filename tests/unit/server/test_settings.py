@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from ipaddress import ip_network
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from tests.support.settings import ACCESS_SECRET, REFRESH_SECRET, load, problem
+from tests.support.settings import ACCESS_SECRET, OTHER_PEPPER, PEPPER, REFRESH_SECRET, load, problem
 
 from keyturn.core.model import SECOND, Policy
 from keyturn.errors import SettingsError
@@ -387,14 +388,45 @@ def test_hs256_needs_a_shared_secret() -> None:
     )
 
 
+@pytest.mark.parametrize("setting", ["KEYTURN_PASSWORD_PEPPER", "KEYTURN_PASSWORD_PEPPER_PREVIOUS"])
+def test_a_pepper_that_can_be_guessed_stops_the_start(setting: str) -> None:
+    for weak, why in (("x", "has 1 bytes"), ("ab" * 20, "repeats itself"), ("change-me-" * 4, "sample value")):
+        told = problem(**{setting: weak})
+        assert told.startswith(f"{setting} ")
+        assert why in told
+        assert weak not in told.replace(setting, "") or weak == "x"
+
+
+def test_every_key_is_for_one_purpose() -> None:
+    keys = [
+        "KEYTURN_ACCESS_SECRET",
+        "KEYTURN_REFRESH_SECRET",
+        "KEYTURN_PASSWORD_PEPPER",
+        "KEYTURN_PASSWORD_PEPPER_PREVIOUS",
+    ]
+    for one, other in combinations(keys, 2):
+        told = problem(**{one: REFRESH_SECRET, other: REFRESH_SECRET})
+        assert told == f"{one} and {other} are the same: make a second one"
+    load(**dict(zip(keys, (ACCESS_SECRET, REFRESH_SECRET, PEPPER, OTHER_PEPPER), strict=True)))
+
+
+def test_a_reference_names_a_module_and_something_in_it() -> None:
+    for reference in ("app:hook", "app.auth.claims:extra_claims"):
+        assert load(KEYTURN_CLAIMS_HOOK=reference).claims_hook == reference
+    for reference in ("app", "app.claims", ":hook", "app:", "../app:hook", "app:hook()", "app:a.b", "os;x:y"):
+        assert problem(KEYTURN_CLAIMS_HOOK=reference).startswith("KEYTURN_CLAIMS_HOOK must name something of yours")
+
+
 def test_no_secret_shows_in_the_settings() -> None:
     settings = load(
+        KEYTURN_PASSWORD_PEPPER=PEPPER,
+        KEYTURN_PASSWORD_PEPPER_PREVIOUS=OTHER_PEPPER,
         KEYTURN_ACCESS_SECRET=ACCESS_SECRET,
         KEYTURN_REFRESH_SECRET=REFRESH_SECRET,
         KEYTURN_DATABASE_URL="postgresql://keyturn:hunter2@db/keyturn",
     )
     for shown in (repr(settings), str(settings), settings.model_dump_json()):
-        assert not any(secret in shown for secret in (ACCESS_SECRET, REFRESH_SECRET, "hunter2"))
+        assert not any(secret in shown for secret in (ACCESS_SECRET, REFRESH_SECRET, PEPPER, OTHER_PEPPER, "hunter2"))
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value().endswith("hunter2@db/keyturn")
 
