@@ -61,7 +61,7 @@ def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> C
         address = _address(peer)
         # A Unix socket has no address, and is nobody's but this machine's.
         return Client(peer, trusted=not peer or (address is not None and address.is_loopback))
-    hops = [hop.strip() for value in all_values(headers, b"x-forwarded-for") for hop in value.split(",")]
+    hops = [hop.strip(" \t") for value in all_values(headers, b"x-forwarded-for") for hop in value.split(",")]
     while hops:
         hop = hops.pop()
         if not _listed(hop, proxies):
