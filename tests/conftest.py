@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.canaries import CANARIES
 from tests.support.client import Browser
 from tests.support.server import LiveServer
 
@@ -19,6 +21,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"skipped, though everything is to run: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _listening() -> Iterator[None]:
+    """Whatever a server in this process logs is read along."""
+    ours = logging.getLogger("keyturn")
+    ours.addHandler(CANARIES)
+    ours.setLevel(logging.INFO)
+    yield
+    ours.removeHandler(CANARIES)
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_in_any_log() -> Iterator[None]:
+    """L2: not one token, cookie or password that any test has seen so far."""
+    yield
+    assert CANARIES.heard() == []
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from tests.support.server import LiveServer
 from tests.support.tokens import b64, compact_json
 from tests.support.wire import Wire, bearer, cookie
 
+from keyturn.stores.sql.backup import backup
+
 DATABASE_FILES = ("keyturn.db", "keyturn.db-wal", "keyturn.db-journal")
 
 
@@ -55,7 +57,7 @@ class Theft:
 
 @pytest.fixture(scope="module")
 def theft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theft]:
-    """A server that was used in every way, and whose database was copied then."""
+    """A server that was used in every way, and whose database was copied then: its files, and a backup made meanwhile."""
     data_dir = Path(tmp_path_factory.mktemp("stolen")) / "data"
     with LiveServer(data_dir) as server:
         owners = [Visitor(server) for _ in range(4)]
@@ -77,7 +79,10 @@ def theft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theft]:
         with Visitor(server) as gone:
             gone.join()
             gone.call("POST", "/logout")
-        raw = b"".join((data_dir / name).read_bytes() for name in DATABASE_FILES if (data_dir / name).exists())
+        copy = data_dir.parent / "copy.db"
+        backup(f"sqlite:///{data_dir / 'keyturn.db'}", copy)
+        files = [copy, *(data_dir / name for name in DATABASE_FILES)]
+        raw = b"".join(file.read_bytes() for file in files if file.exists())
         with sqlite3.connect(f"file:{data_dir / 'keyturn.db'}?mode=ro", uri=True) as database:
             database.row_factory = sqlite3.Row
             tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]

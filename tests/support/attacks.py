@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import httpx2
-from tests.support.client import PASSWORD, Browser
+from tests.support.client import PASSWORD, Browser, note
 from tests.support.server import LiveServer
 
 from keyturn.server.logs import JsonFormatter, TextFormatter
@@ -37,7 +37,7 @@ class Visitor(Browser):
 
     def __init__(self, server: LiveServer | str, **more: Any) -> None:
         super().__init__(server if isinstance(server, str) else server.url, **more)
-        self.event_hooks = {"request": [self._note_request], "response": [self._check, self._note_response]}
+        self.event_hooks = {"request": [self._note_request], "response": [self._check, note, self._note_response]}
         self.email = f"user{next(_numbers)}@example.com"
         self.password = PASSWORD
 

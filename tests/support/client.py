@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import httpx2
 from jsonschema import Draft202012Validator
+from tests.support.canaries import CANARIES
 
 BASE = "/api/v1/auth"
 EMAIL = "alice@example.com"
@@ -73,6 +74,15 @@ def description_of(url: str) -> Description | None:
     return _description(url)
 
 
+def note(response: httpx2.Response) -> None:
+    """Remember the secrets of an exchange, to look for them in the logs."""
+    request = response.request
+    for headers in (request.headers, response.headers):
+        CANARIES.note(b"\n".join(value for _, value in headers.raw))
+    CANARIES.note(request.content)
+    CANARIES.note(response.content)
+
+
 class Browser(httpx2.Client):
     """Keeps cookies, and sends what a same-origin script sends.
 
@@ -96,7 +106,7 @@ class Browser(httpx2.Client):
         super().__init__(
             base_url=url,
             headers=default if headers is None else headers,
-            event_hooks={"response": [self._check]},
+            event_hooks={"response": [self._check, note]},
             timeout=30,
         )
 

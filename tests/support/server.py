@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
+from tests.support.canaries import CANARIES
 
 from keyturn.hashing import Argon2Hasher
 from keyturn.server.serve import bound, http_config
@@ -140,6 +141,7 @@ class ServerProcess:
         self.process.wait(10)
         if self.process.stdout:
             self.process.stdout.close()
+        assert CANARIES.read(self.log) == []
 
     def _read_greeting(self) -> str:
         assert self.process.stdout
