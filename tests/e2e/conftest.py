@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 _QUIET = (
     "--no-sandbox",
@@ -19,6 +19,10 @@ _QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# Seconds matter to nobody here, and a machine may be busy.
+_PATIENCE = 20_000
+expect.set_options(timeout=_PATIENCE)
 
 OpenBrowser = Callable[..., Page]
 Elsewhere = Callable[[str], str]
@@ -93,7 +97,7 @@ def _opening(browser: Browser) -> Iterator[OpenBrowser]:
 
     def opened(**options: Any) -> Page:
         context = browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENCE)
         context.on("console", note)
         context.on("weberror", lambda error: complaints.append(str(error.error)))
         contexts.append(context)

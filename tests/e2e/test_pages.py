@@ -112,6 +112,14 @@ def test_back_after_signing_out_shows_nothing_of_the_account(server: LiveServer,
     assert EMAIL not in page.content()
 
 
+def test_a_page_out_of_the_browsers_memory_is_asked_for_anew(server: LiveServer, open_browser: OpenBrowser) -> None:
+    page = open_browser()
+    sign_up(page, server.url)
+    with page.expect_response(f"{server.url}/"):
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    see_account(page)
+
+
 def test_without_scripts_people_sign_up_and_out_and_in_again(
     server: LiveServer, open_scriptless_browser: OpenBrowser
 ) -> None:

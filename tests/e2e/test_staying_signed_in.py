@@ -104,9 +104,11 @@ def test_a_page_that_asks_says_so_while_the_server_is_away(server: LiveServer, o
             route.fulfill(status=int(answer), json={"code": "overloaded"})
 
     page.route(REFRESH, trouble)
+    moves = navigations(page)
     page.goto(server.url)
     expect(page.get_by_role("status")).to_have_text("The server does not answer just now. We keep trying …")
     see_account(page)
+    assert len(moves) == 2, "it asked on one page, and went from there to the account"
 
 
 def test_a_page_opened_late_finds_its_session_again(server: LiveServer, open_browser: OpenBrowser) -> None:
@@ -194,9 +196,10 @@ def test_an_end_is_believed_when_it_was_said_twice(server: LiveServer, open_brow
             route.continue_()
 
     page.route(REFRESH, once)
+    moves = navigations(page)
     page.goto(server.url)
     see_account(page)
-    assert len(said) == 2
+    assert len(said) == len(moves) == 2
 
 
 def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(

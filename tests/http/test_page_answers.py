@@ -17,6 +17,7 @@ from tests.support.server import LiveServer
 from tests.support.wire import Wire
 
 from keyturn.core.model import Session
+from keyturn.core.rotation import child_of
 from keyturn.ports import Transaction
 from keyturn.service.context import Context
 
@@ -95,6 +96,17 @@ def test_a_refresh_cookie_that_is_not_ours_means_nothing(stranger: Person, perso
         stranger.cookies.set(REFRESH, bad)
         for site in ("none", "cross-site"):
             assert kind_of(stranger.open(site=site)) == "signed-out"
+
+
+def test_a_signed_token_with_the_seed_of_another_session_learns_nothing_of_this_one(
+    shared_server: LiveServer, stranger: Person, person: Person
+) -> None:
+    session = row_of(shared_server, person.call("GET", "/sessions").json()["sessions"][0]["id"])
+    token = replace(child_of(session), seed="0" * 24)
+    stranger.cookies.set(REFRESH, shared_server.context.tokens.mint_refresh(token, session))
+    for forms in (stranger.open(), (person.submit("/sign-out"), stranger.open())[1]):
+        assert kind_of(forms) == "signed-out"
+        assert "You were signed out" not in forms.text
 
 
 def test_the_page_says_when_it_needs_the_next_access_token(tmp_path: Path) -> None:
