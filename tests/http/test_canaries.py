@@ -32,7 +32,8 @@ def test_every_kind_of_secret_in_a_line_of_the_log_is_noticed(server: LiveServer
     assert CANARIES.heard() == []
     assert len(secrets) == 5
     for name, secret in secrets.items():
-        for told in (secret, secret[:-5], f"…{secret}…", secret.rpartition(".")[2]):
+        pieces = () if name == "password" else (secret[:-5], secret.rpartition(".")[2])
+        for told in (secret, f"…{secret}…", *pieces):
             _log.info("planted", extra={"facts": {"value": told}})
             assert CANARIES.heard(), name
 

@@ -39,6 +39,13 @@ def test_what_is_minted_is_what_is_read(extra: dict[str, object]) -> None:
     assert check_access_claims(payload, issuer=ISSUER, audience=ISSUER, max_lifetime=900) == claims
 
 
+def test_the_extra_claims_that_are_refused_are_named() -> None:
+    with pytest.raises(ValueError, match=r"^an extra claim may not be called aud, iss$"):
+        access_token.mint(
+            access_claims(extra={"iss": "x", "aud": "y", "name": "z"}), issuer=ISSUER, audience=ISSUER, key=KEY
+        )
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED_CLAIMS))
 def test_an_extra_claim_never_overrides_one_of_ours(name: str) -> None:
     with pytest.raises(ValueError, match=name):

@@ -7,6 +7,7 @@ import pytest
 from joserfc.jwk import KeySet
 from tests.support.tokens import NOW, OTHER_SECRET, SECRET, signing_key
 
+from keyturn.core.gate import MAX_TOKEN_BYTES
 from keyturn.core.keyring import KeyRing, KeyState, SigningKey, check_secrets_differ, from_secret
 from keyturn.errors import SettingsError
 
@@ -58,7 +59,7 @@ def test_exactly_one_key_is_active(states: list[KeyState]) -> None:
 
 def test_two_keys_with_one_name_are_refused() -> None:
     key = signing_key("ES256")
-    with pytest.raises(SettingsError, match="same kid"):
+    with pytest.raises(SettingsError, match=r"^two keys of a purpose have the same kid$"):
         KeyRing([key, replace(signing_key("ES256"), state=KeyState.NEXT)])
 
 
@@ -73,13 +74,24 @@ def test_a_secret_has_a_name_of_its_own_for_each_purpose() -> None:
     assert access.kid != refresh.kid
     assert access == from_secret(SECRET, purpose="access", created_at=NOW)
     assert access.algorithm == "HS256"
+    assert access.state is KeyState.ACTIVE
+    assert (access.created_at, from_secret(SECRET, purpose="access").created_at) == (NOW, 0)
     assert access.key.raw_value == SECRET.encode()
 
 
+def test_an_error_names_the_secret_as_its_setting_is_called() -> None:
+    for arguments, name in (({}, "the secret"), ({"name": "KEYTURN_ACCESS_SECRET"}, "KEYTURN_ACCESS_SECRET")):
+        with pytest.raises(SettingsError, match=f"^{name} has 5 bytes"):
+            from_secret("short", purpose="access", **arguments)
+
+
 def test_one_secret_for_two_purposes_is_refused() -> None:
-    with pytest.raises(SettingsError, match="same") as refusal:
+    with pytest.raises(
+        SettingsError, match=r"^the secrets for access and refresh tokens are the same: make a second one$"
+    ):
         check_secrets_differ(SECRET, SECRET)
-    assert SECRET not in str(refusal.value)
+    with pytest.raises(SettingsError, match=r"^ONE and OTHER are the same"):
+        check_secrets_differ(SECRET, SECRET, "ONE and OTHER")
     for pair in ((SECRET, OTHER_SECRET), (SECRET, None), (None, SECRET), (None, None)):
         check_secrets_differ(*pair)
 
@@ -96,3 +108,10 @@ def test_keys_and_rings_are_printed_without_their_material() -> None:
 def test_a_token_that_no_gate_would_take_is_not_made() -> None:
     with pytest.raises(ValueError, match="too long"):
         signing_key("HS256").sign({"note": "x" * 4096}, "at+jwt")
+
+
+def test_a_token_may_be_exactly_as_long_as_a_gate_takes() -> None:
+    key = signing_key("HS256", kid="k" * 12)
+    assert len(key.sign({"note": "x" * 2976}, "at+jwt")) == MAX_TOKEN_BYTES
+    with pytest.raises(ValueError, match=r"^the token has 4097 bytes, more than 4096: its claims are too long$"):
+        key.sign({"note": "x" * 2977}, "at+jwt")

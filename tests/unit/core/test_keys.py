@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from tests.support.tokens import SECRET, b64, signing_key
 
-from keyturn.core.keys import VerificationKey, check_secret_strength, kid_of_secret, shared_key
+from keyturn.core.keys import VerificationKey, check_secret_strength, kid_of_secret, secret_bytes, shared_key
 from keyturn.errors import SettingsError
 from keyturn.system import generate_key
 from keyturn.testing.fakes import SeededEntropy
@@ -62,6 +63,8 @@ def test_random_secrets_are_accepted_in_every_usual_spelling() -> None:
         "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbcccccccccccccccc",
         "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----",
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGj3WnqLz0 me@host",
+        "\n ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGj3WnqLz0 me@host",
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlz me@host",
         '{"kty":"oct","k":"' + SECRET + '"}',
         SECRET + "\udc80",
     ],
@@ -133,10 +136,94 @@ def test_a_key_that_its_algorithm_is_not_safe_with_is_refused(algorithm: str, ke
         VerificationKey("a-kid", algorithm, key())
 
 
+MAKE_ONE = """make one with: python3 -c "import secrets; print(secrets.token_urlsafe(48))\""""
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")
+@pytest.mark.parametrize(
+    ("refused", "sentence"),
+    [
+        (
+            lambda: VerificationKey("kid", "PS256", OctKey.import_key(SECRET)),
+            "'PS256' is not an algorithm of Keyturn; use one of ES256, EdDSA, RS256, HS256",
+        ),
+        (
+            lambda: VerificationKey("a b", "HS256", OctKey.import_key(SECRET)),
+            "the HS256 key needs a kid of 1 to 64 letters, digits, - or _",
+        ),
+        (
+            lambda: VerificationKey("kid", "ES256", OctKey.import_key(SECRET)),
+            "the ES256 key is a key of another kind or for another use",
+        ),
+        (
+            lambda: VerificationKey("kid", "EdDSA", OKPKey.generate_key("Ed448")),
+            "the EdDSA key is on the curve Ed448; use P-256 for ES256, Ed25519 for EdDSA",
+        ),
+        (
+            lambda: VerificationKey("kid", "RS256", rsa(1024)),
+            "the RS256 key has 1024 bits; RS256 needs 2048 to 4096: make a new key",
+        ),
+        (
+            lambda: VerificationKey("kid", "RS256", rsa(exponent=3)),
+            "the RS256 key has an unsafe public exponent; 65537 is the usual one: make a new key",
+        ),
+        (
+            lambda: VerificationKey("kid", "RS256", rsa_with_modulus(like_roca())),
+            "the RS256 key comes from a device whose keys can be broken (CVE-2017-15361): make a new key",
+        ),
+        (
+            lambda: VerificationKey("kid", "HS256", OctKey.import_key(SECRET[:31])),
+            f"the HS256 key has 31 bytes; it needs at least 32: {MAKE_ONE}",
+        ),
+        (lambda: shared_key("short"), f"the secret has 5 bytes; it needs at least 32: {MAKE_ONE}"),
+        (lambda: check_secret_strength("short"), f"the secret has 5 bytes; it needs at least 32: {MAKE_ONE}"),
+        (lambda: check_secret_strength("\udc80", "MINE"), f"MINE is not UTF-8: {MAKE_ONE}"),
+        (lambda: secret_bytes("\udc80"), f"the secret is not UTF-8: {MAKE_ONE}"),
+        (
+            lambda: shared_key('{"kty":"oct"}' + SECRET),
+            f"the secret is a key of another kind, not a shared secret: {MAKE_ONE}",
+        ),
+        (lambda: shared_key(SECURITY_KEY), f"the secret is a public key, not a shared secret: {MAKE_ONE}"),
+        (
+            lambda: shared_key("changeme" + SECRET),
+            f"the secret is a sample value that everybody can guess: {MAKE_ONE}",
+        ),
+        (lambda: shared_key("v8Ck1m-Q" * 4), f"the secret repeats itself and can be guessed: {MAKE_ONE}"),
+    ],
+)
+def test_a_refusal_is_a_sentence_that_says_what_to_do(refused: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        refused()
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "abcdefg" + "g" * 24 + "h",
+        "q" * 17 + SECRET[:15],
+        SECRET[:16] + SECRET[:16],
+        SECRET[:20] + SECRET[:20] + SECRET[20:],
+        "x" + SECRET[:17] * 2,
+    ],
+    ids=["seven letters and one", "one letter through the first half", "twice", "twice and more", "twice, shifted"],
+)
+def test_what_repeats_itself_is_refused_from_this_much_on(secret: str) -> None:
+    check_secret_strength(DISTINCT)
+    with pytest.raises(SettingsError, match="repeats itself"):
+        check_secret_strength(secret)
+
+
 @pytest.mark.parametrize("kid", ["", "a b", "a/b", "k" * 65, "kid\n", "ä"])
 def test_a_name_that_no_header_can_carry_is_refused(kid: str) -> None:
     with pytest.raises(SettingsError, match="kid"):
         VerificationKey(kid, "HS256", OctKey.import_key(SECRET))
+
+
+def test_an_rsa_key_may_be_at_either_bound() -> None:
+    numbers = {"kty": "RSA", "n": b64((2**4096 - 1).to_bytes(512, "big")), "e": b64(b"\xff" * 32)}
+    assert VerificationKey("a-kid", "RS256", RSAKey.import_key(numbers))
+    assert VerificationKey("a-kid", "RS256", RSAKey.import_key({**numbers, "n": b64(b"\xff" * 256), "e": "AQAB"}))
 
 
 def test_a_modulus_of_the_weak_kind_is_that_modulo_every_small_prime() -> None:
@@ -154,7 +241,8 @@ def test_a_point_that_is_not_on_the_curve_is_no_key() -> None:
 def test_the_name_of_a_secret_depends_on_the_secret_and_the_purpose_alone() -> None:
     names = {kid_of_secret(secret, purpose) for secret in (b"a", b"b") for purpose in ("access", "refresh")}
     assert len(names) == 4
-    assert kid_of_secret(b"a", "access") == kid_of_secret(b"a", "access")
+    # Everybody who holds the secret computes it, whatever release they run.
+    assert kid_of_secret(b"a", "access") == "vXiCMeqEl_QwKx02RCMRGA"
 
 
 def test_a_key_is_printed_without_its_material() -> None:
