@@ -70,8 +70,7 @@ def clean_email(value: str) -> str:
     Raises:
         InvalidInput: it is not an e-mail address.
     """
-    local, at, domain = value.strip().rpartition("@")
-    address = f"{local}{at}{domain.removesuffix('.')}"
+    address = value.strip().removesuffix(".")
     try:
         # `test_environment` lets the domain .test through, which RFC 6761 keeps for tests.
         return validate_email(address, check_deliverability=False, test_environment=True).normalized

@@ -121,12 +121,12 @@ def check_secret_strength(secret: str | bytes, name: str = "the secret") -> None
         SettingsError: it is shorter than 32 bytes (RFC 7518, 3.2), a well-known sample, a repetition, or a public key.
     """
     data = secret_bytes(secret, name) if isinstance(secret, str) else secret
-    text = data.decode("latin-1")
+    text = data.decode("latin-1").strip()
     if len(data) < MIN_SECRET_BYTES:
         raise SettingsError(f"{name} has {len(data)} bytes; it needs at least {MIN_SECRET_BYTES}: {_MAKE_ONE}")
     if "-----BEGIN" in text or text.startswith(("ssh-", "ecdsa-")) or '"kty"' in text:
         raise SettingsError(f"{name} is a key of another kind, not a shared secret: {_MAKE_ONE}")
-    if text.strip() in _SAMPLE_SECRETS or _SAMPLE_PHRASES.search(re.sub(r"[^A-Za-z0-9]", "", text)):
+    if text in _SAMPLE_SECRETS or _SAMPLE_PHRASES.search(re.sub(r"[^A-Za-z0-9]", "", text)):
         raise SettingsError(f"{name} is a sample value that everybody can guess: {_MAKE_ONE}")
     if _repeats_itself(data):
         raise SettingsError(f"{name} repeats itself and can be guessed: {_MAKE_ONE}")

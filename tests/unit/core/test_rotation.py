@@ -59,6 +59,42 @@ def story() -> Story:
     return Story()
 
 
+def test_a_session_begins_with_a_child_of_a_root_that_no_token_bears() -> None:
+    device = Device("Firefox on Linux", "192.0.2.7")
+    arguments = {"user": USER, "ids": ("sid", "seed", "origin", "first"), "now": START, "policy": POLICY}
+    session = opened(**arguments, delivery=Delivery.BODY, remember=False, device=device)
+    assert session == Session(
+        id="sid",
+        user_id="user",
+        seed="seed",
+        generation=0,
+        root_id="origin",
+        root_at=None,
+        previous_id=None,
+        child_id="first",
+        child_at=START,
+        version=1,
+        created_at=START,
+        authenticated_at=START,
+        expires_at=START + 180 * DAY,
+        idle_expires_at=START + 30 * DAY,
+        ended_at=None,
+        end_reason=None,
+        delivery=Delivery.BODY,
+        remember=False,
+        device=device,
+        user=USER,
+    )
+    assert opened(**arguments, delivery=Delivery.BODY, device=device) == replace(session, remember=True)
+
+
+def test_ending_a_session_changes_nothing_else_of_its_row(story: Story) -> None:
+    over = ended(story.session, EndReason.REVOKED, START + 7)
+    assert over == replace(
+        story.session, ended_at=START + 7, end_reason=EndReason.REVOKED, version=story.session.version + 1
+    )
+
+
 # Row 1
 
 
