@@ -15,7 +15,7 @@ from tests.support.server import LiveServer
 from tests.support.wire import Wire
 
 FORM = ("content-type", "application/x-www-form-urlencoded")
-FORMS = ("/sign-in", "/sign-up", "/sign-out", "/sign-out-everywhere", "/devices/x/end")
+FORMS = ("/sign-in", "/sign-up", "/sign-out", "/sign-out-everywhere", "/password", "/devices/x/end")
 
 
 @pytest.fixture

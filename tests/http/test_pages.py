@@ -194,6 +194,47 @@ def test_signing_out_needs_no_access_token_that_is_still_good(server: LiveServer
     assert person.refresh().json()["reason"] == "signed_out"
 
 
+def test_a_changed_password_signs_out_every_other_device_and_this_one_goes_on(person: Person, other: Person) -> None:
+    person.sign_up()
+    other.sign_in()
+    before = person.cookies[REFRESH]
+    assert is_home(person.submit("/password", current_password=PASSWORD, new_password="another horse, another battery"))
+    assert kind_of(person.open()) == "signed-in"
+    assert person.cookies[REFRESH] != before
+    assert "your password was changed" in words_of(other.open())
+    other.sign_in(password="another horse, another battery")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({"current_password": "wrong", "new_password": "another horse, another battery"}, 403, "password is wrong"),
+        ({"current_password": PASSWORD, "new_password": "short"}, 422, "too short"),
+        ({"current_password": PASSWORD, "new_password": EMAIL}, 422, "e-mail address"),
+        ({"current_password": "", "new_password": "another horse, another battery"}, 422, "Enter your password"),
+        ({"current_password": PASSWORD}, 422, "new_password"),
+    ],
+    ids=["wrong", "short", "address", "empty", "missing"],
+)
+def test_a_password_that_is_not_changed_is_said_beside_its_field_and_nobody_is_signed_out(
+    person: Person, other: Person, fields: dict[str, str], status: int, words: str
+) -> None:
+    person.sign_up()
+    other.sign_in()
+    page = person.submit("/password", **fields)
+    assert (page.status_code, kind_of(page)) == (status, "signed-in")
+    assert words in page.text
+    assert '<details class="card" open>' in page.text
+    assert "another horse" not in page.text
+    assert kind_of(other.open()) == "signed-in"
+
+
+def test_whoever_is_not_signed_in_changes_no_password(person: Person, stranger: Person) -> None:
+    person.sign_up()
+    assert is_home(stranger.submit("/password", current_password=PASSWORD, new_password="another horse, another"))
+    person.sign_in()
+
+
 def test_another_device_is_signed_out_and_reads_why(person: Person, other: Person) -> None:
     person.sign_up()
     other.sign_in()
@@ -278,7 +319,16 @@ def test_after_a_theft_the_page_says_what_happened_and_what_to_do(
 
 def test_with_pages_switched_off_there_is_only_the_api(tmp_path: Path) -> None:
     with LiveServer(tmp_path / "data", pages=False) as live, Person(live.url) as person:
-        for path in ("/", "/sign-in", "/sign-up", "/sign-out", "/sign-out-everywhere", "/devices/x/end", "/static/x/y"):
+        for path in (
+            "/",
+            "/sign-in",
+            "/sign-up",
+            "/sign-out",
+            "/sign-out-everywhere",
+            "/password",
+            "/devices/x/end",
+            "/static/x/y",
+        ):
             for answer in (person.open(path), person.submit(path)):
                 assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
         person.register()

@@ -26,6 +26,7 @@ ALLOWED = {
     "//sign-up": "GET, HEAD, POST",
     "//sign-out": "POST",
     "//sign-out-everywhere": "POST",
+    "//password": "GET, HEAD, POST",
     "//devices/x/end": "POST",
 }
 

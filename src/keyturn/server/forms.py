@@ -51,6 +51,11 @@ class SignUpForm(Body):
     password: SecretStr
 
 
+class PasswordForm(Body):
+    current_password: Annotated[SecretStr, AfterValidator(_password)]
+    new_password: SecretStr
+
+
 class NoFields(Body):
     """A form that is only a button."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.types import Scope
 
@@ -11,6 +11,7 @@ from keyturn.core.model import SECOND, AccessClaims, Delivery, Session, User
 from keyturn.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
+    CurrentPasswordWrong,
     EmailTaken,
     InvalidInput,
     KeyturnError,
@@ -22,7 +23,7 @@ from keyturn.http.problems import InvalidRequest, Problem, problem_of
 from keyturn.http.security import SITE_POLICY
 from keyturn.server.api import Api
 from keyturn.server.calls import Document, Incoming, Reply, validated
-from keyturn.server.forms import NoFields, SignInForm, SignUpForm
+from keyturn.server.forms import NoFields, PasswordForm, SignInForm, SignUpForm
 from keyturn.server.schemas import session_answer, user_answer
 from keyturn.service import account, ending
 from keyturn.service.context import Grant
@@ -39,7 +40,7 @@ _PAGE_HEADERS = {"content-security-policy": SITE_POLICY, "referrer-policy": "sam
 _REPEATED = ("login", "email", "full_name", "remember")
 """What a form shows again after an error; never a password."""
 
-_FIELDS = frozenset({"login", "email", "full_name", "password"})
+_FIELDS = frozenset({"login", "email", "full_name", "password", "current_password", "new_password"})
 """What has a place beside it for what is wrong with it."""
 
 
@@ -106,6 +107,27 @@ class Site:
         session_id = incoming.path["id"]
         return await self._done(incoming, lambda claims: ending.end_one(self.api.context, claims, session_id))
 
+    async def change_password(self, incoming: Incoming) -> Reply:
+        """Every session ends and a new one opens, here; or the account again, with what is wrong."""
+
+        async def change() -> Grant:
+            claims = self.api.credentials.claims(incoming.headers)
+            form = validated(PasswordForm, incoming.form)
+            current, new = form.current_password.get_secret_value(), form.new_password.get_secret_value()
+            options = self.api.options(incoming, Delivery.COOKIE)
+            return await self.api.hashing.run(
+                lambda: account.change_password(self.api.context, claims, current, new, options)
+            )
+
+        try:
+            return self._home(*self.api.cookies(await change()))
+        except (AccessTokenMissing, AccessTokenInvalid):
+            return self._home()
+        except KeyturnError as error:
+            problem = _told_in_the_form(error)
+            again = await self._signed_in(incoming, _filled_in({}, error))
+            return replace(again, status=problem.status, headers=problem.headers)
+
     async def back_home(self, incoming: Incoming) -> Reply:
         """For the address that a form leaves behind, when somebody opens it once more."""
         return self._home()
@@ -120,7 +142,7 @@ class Site:
         failure = Failure(problem.status, title, text, str(request_id) if request_id else None)
         return _document(self.pages.failure(failure))
 
-    async def _signed_in(self, incoming: Incoming) -> Reply:
+    async def _signed_in(self, incoming: Incoming, password: Form | None = None) -> Reply:
         claims = self.api.credentials.claims(incoming.headers)
 
         def load() -> tuple[User, list[Session]]:
@@ -128,7 +150,8 @@ class Site:
             return user, ending.list_sessions(self.api.context, claims)
 
         user, sessions = await self.api.storing.run(load)
-        return Reply(content=_document(self.pages.signed_in(self._account(claims, user, sessions))))
+        view = self._account(claims, user, sessions, password or Form())
+        return Reply(content=_document(self.pages.signed_in(view)))
 
     async def _not_signed_in(self, incoming: Incoming) -> Reply:
         credentials = self.api.credentials
@@ -166,9 +189,7 @@ class Site:
         try:
             grant = await open_session()
         except KeyturnError as error:
-            problem = problem_of(error)
-            if problem.status >= 500 and "retry-after" not in problem.headers:
-                raise
+            problem = _told_in_the_form(error)
             page = self.pages.signed_out(again(_filled_in(incoming.form, error)))
             return Reply(problem.status, _document(page), headers=problem.headers)
         return self._home(*self.api.cookies(grant))
@@ -186,7 +207,7 @@ class Site:
     def _home(self, *cookies: str) -> Reply:
         return Reply(303, headers={"location": HOME}, cookies=cookies)
 
-    def _account(self, claims: AccessClaims, user: User, sessions: list[Session]) -> SignedIn:
+    def _account(self, claims: AccessClaims, user: User, sessions: list[Session], password: Form) -> SignedIn:
         shown, policy = user_answer(user), self.api.context.policy
         answers = [session_answer(row, policy, current=row.id == claims.session_id) for row in sessions]
         return SignedIn(
@@ -199,8 +220,17 @@ class Site:
                 Device(one.id, one.device, one.address, one.created_at, one.last_used_at, one.current)
                 for one in sorted(answers, key=lambda one: not one.current)
             ],
+            password=password,
             expires_in=(claims.expires_at * SECOND - self.api.context.clock.now()) / SECOND,
         )
+
+
+def _told_in_the_form(error: KeyturnError) -> Problem:
+    """What a form is answered with; a fault of ours is no business of a form."""
+    problem = problem_of(error)
+    if problem.status >= 500 and "retry-after" not in problem.headers:
+        raise error
+    return problem
 
 
 def _filled_in(typed: Mapping[str, str], error: KeyturnError) -> Form:
@@ -212,6 +242,8 @@ def _filled_in(typed: Mapping[str, str], error: KeyturnError) -> Form:
             problems = list(error.fields)
         case EmailTaken():
             problems = [("email", str(error))]
+        case CurrentPasswordWrong():
+            problems = [("current_password", str(error))]
         case _:
             problems = []
     fields = {field: message for field, message in problems if field in _FIELDS}

@@ -42,6 +42,8 @@ def site_calls(site: Site) -> list[Call]:
         Call("GET", "/sign-up", "Back to the first page", site.back_home),
         form("/sign-out", "Sign out", site.sign_out),
         form("/sign-out-everywhere", "End every session of the user", site.sign_out_everywhere),
+        form("/password", "Change one's password", site.change_password),
+        Call("GET", "/password", "Back to the first page", site.back_home),
         form("/devices/{id}/end", "End one of one's sessions", site.end_device),
     ]
 

@@ -70,6 +70,7 @@ class SignedIn:
 
     Attributes:
         expires_in: seconds until the page needs the next access token.
+        password: the form that changes it.
     """
 
     email: str
@@ -79,6 +80,7 @@ class SignedIn:
     member_since: datetime
     devices: Sequence[Device]
     expires_in: float
+    password: Form = field(default_factory=Form)
 
     @property
     def name(self) -> str:
