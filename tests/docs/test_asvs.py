@@ -60,6 +60,7 @@ def test_a_row_says_how_it_stands_and_why(row: list[str]) -> None:
     named = re.findall(r"`(test_\w+)`", shown_by)
     assert how or named
     assert set(named) <= all_tests()
+    assert re.sub(r"`test_\w+`|[, |]", "", shown_by) == ""
 
 
 def test_what_is_met_is_mostly_shown_by_a_test() -> None:
