@@ -37,11 +37,13 @@ from keyturn.core import access_token
 from keyturn.core.gate import (
     ACCESS_TYPES,
     MAX_NUMERIC_DATE,
+    MAX_ROLES,
     MAX_TOKEN_BYTES,
     REFRESH_TYPES,
     TokenRefused,
     check_access_claims,
     check_time,
+    numeric_date,
     open_token,
 )
 from keyturn.core.keyring import SigningKey
@@ -513,6 +515,11 @@ def test_a_time_is_a_whole_number_of_seconds(name: str, raw: str) -> None:
     refuse(forge(HS, header(HS), compact_json(payload).replace(b'"@"', raw.encode())))
 
 
+@pytest.mark.parametrize("moment", [1, MAX_NUMERIC_DATE])
+def test_a_time_may_be_at_either_bound(moment: int) -> None:
+    assert numeric_date({"exp": moment}, "exp") == moment
+
+
 @pytest.mark.parametrize(
     "issuer",
     [
@@ -557,6 +564,29 @@ def test_a_subject_is_short_and_printable(subject: object) -> None:
 )
 def test_roles_are_a_short_list_of_names(roles: object) -> None:
     refuse(good(roles=roles))
+
+
+def test_there_may_be_as_many_roles_as_that() -> None:
+    assert len(read(good(roles=["r"] * MAX_ROLES)).roles) == 64
+
+
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ({"iss": "x"}, "iss is not ours"),
+        ({"aud": "x"}, "aud is not ours"),
+        ({"nbf": NOW}, "nbf is not a claim of ours"),
+        ({"sub": ""}, "sub is missing or not of its form"),
+        ({"auth_time": None}, "auth_time is missing or not a time"),
+        ({"roles": None}, "roles is missing or not a short list"),
+        ({"roles": ["a,b"]}, "a role is not of its form"),
+        ({"exp": NOW + 901}, "its lifetime is too long, or none"),
+        ({"iat": NOW - 600, "exp": NOW}, "it has expired"),
+        ({"iat": NOW + 6}, "it was issued in the future"),
+    ],
+)
+def test_a_refusal_says_which_claim_is_wrong(claims: dict[str, object], why: str) -> None:
+    refuse(good(**claims), f"^{why}$")
 
 
 @pytest.mark.parametrize("nbf", [NOW + 100, NOW - 100, "x"])
