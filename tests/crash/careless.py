@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from pathlib import Path
+from typing import Any
 
 from keyturn.cli import main
 from keyturn.stores.sql import sqlite
 
-_connect = sqlite._connect
+_connect = sqlite.connect
 
 
-def _connect_carelessly(path: Path, busy_timeout: float, *, query_only: bool = False) -> sqlite3.Connection:
-    connection = _connect(path, busy_timeout, query_only=query_only)
+def _connect_carelessly(*where: Any, **how: Any) -> sqlite3.Connection:
+    connection = _connect(*where, **how)
     connection.execute("PRAGMA synchronous = OFF")
     return connection
 
 
 if __name__ == "__main__":
-    sqlite._connect = _connect_carelessly
+    sqlite.connect = _connect_carelessly
     # What follows is the command line that was to be run: python -m keyturn …
     sys.argv = sys.argv[3:]
     main()
