@@ -8,6 +8,7 @@ import json
 import string
 import tracemalloc
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -431,7 +432,7 @@ def test_the_bound_on_the_size_is_exact() -> None:
     def token_of(size: int) -> str:
         return next(token for n in range(2500, 3000) if len(token := good(note="x" * n)) >= size)
 
-    assert len(token_of(MAX_TOKEN_BYTES)) == MAX_TOKEN_BYTES
+    assert len(token_of(MAX_TOKEN_BYTES)) == MAX_TOKEN_BYTES == 4096
     assert read(token_of(MAX_TOKEN_BYTES))
     refuse(token_of(MAX_TOKEN_BYTES + 1), "too long")
 
@@ -513,6 +514,10 @@ def test_text_that_only_looks_like_a_nul_passes() -> None:
 def test_a_time_is_a_whole_number_of_seconds(name: str, raw: str) -> None:
     payload = access_payload(**{name: "@"})
     refuse(forge(HS, header(HS), compact_json(payload).replace(b'"@"', raw.encode())))
+
+
+def test_time_goes_on_until_the_end_of_the_year_9999() -> None:
+    assert datetime.fromtimestamp(MAX_NUMERIC_DATE, UTC).isoformat() == "9999-12-31T23:59:59+00:00"
 
 
 @pytest.mark.parametrize("moment", [1, MAX_NUMERIC_DATE])
