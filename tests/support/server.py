@@ -82,6 +82,11 @@ class LiveServer:
             assert self._thread.is_alive(), "the server did not start"
         return self
 
+    @property
+    def connections(self) -> set[Any]:
+        """Those that are open now."""
+        return self._server.server_state.connections
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from keyturn.errors import KeyturnError
 from keyturn.http.problems import MEDIA_TYPE, HeadersTooLarge, MalformedRequest, problem_of
@@ -15,9 +17,12 @@ from keyturn.http.security import API_POLICY, security_headers
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request line and headers that are not complete yet. What is complete meets the stricter limits of the edge."""
 
-
 REQUEST_SECONDS = 20.0
-"""From the first byte of a request to its last, however slowly they drip; and from a connection to its first request."""
+"""From the first byte of a request to its last, however slowly they drip; and from a connection to its first request. As long may
+answers wait for a client that does not read them."""
+
+MAX_WAITING_REQUESTS = 100
+"""How many a client may send without waiting for an answer. It loses its connection over more."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -28,13 +33,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _received = 0
     _is_whole = False
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unanswered: deque[RequestResponseCycle] = deque()
         self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_deadline()
+        self._hang_up_on_all()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -44,38 +53,69 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self._refuse(HeadersTooLarge())
-        if self._is_whole:
+        # Bytes between requests begin none, and yet uvicorn takes them for a sign of life.
+        if self._is_whole and not self.cycle.response_complete:
             self._clear_deadline()
         elif self._deadline is None:
             self._set_deadline()
 
     def on_message_begin(self) -> None:
         self._is_whole = False
+        self._clear_deadline()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
+        if len(self._unanswered) > MAX_WAITING_REQUESTS:
+            self._abort()
+            raise HttpParserError("too many requests wait for answers")
 
     def on_message_complete(self) -> None:
         # What comes next on this connection is the head of another request; what came with the end of this one is not counted.
         self._in_head, self._head_bytes, self._is_whole = True, -self._received, True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        self._unanswered.popleft()
+        super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
-        self._refuse(MalformedRequest())
+        if not self.transport.is_closing():
+            self._refuse(MalformedRequest())
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(REQUEST_SECONDS, self._abort)
+
+    def resume_writing(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        # Closing would wait until the client has read everything.
+        self._abort()
 
     def _set_deadline(self) -> None:
-        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._abort)
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
+    def _abort(self) -> None:
+        self._hang_up_on_all()
+        self.transport.abort()
+
+    def _hang_up_on_all(self) -> None:
+        # uvicorn tells only the newest of several requests that its client is gone; the others would write to nobody.
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _refuse(self, error: KeyturnError) -> None:
         problem = problem_of(error)
