@@ -116,6 +116,11 @@ def test_an_algorithm_that_is_no_string_is_refused(alg: object) -> None:
     refuse(forge(HS, header(HS, alg=alg), access_payload()), "header")
 
 
+@pytest.mark.parametrize("typ", [None, 1, ["at+jwt"], {"at+jwt": 1}, True])
+def test_a_type_that_is_no_string_is_refused(typ: object) -> None:
+    refuse(forge(HS, header(HS, typ=typ), access_payload()), "^a member of the header is not of its form$")
+
+
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "HS256"])
 def test_a_token_without_a_signature_is_refused(alg: str) -> None:
     signed = f"{b64(compact_json(header(HS, alg=alg)))}.{b64(compact_json(access_payload()))}"
@@ -518,6 +523,18 @@ def test_a_time_is_a_whole_number_of_seconds(name: str, raw: str) -> None:
 
 def test_time_goes_on_until_the_end_of_the_year_9999() -> None:
     assert datetime.fromtimestamp(MAX_NUMERIC_DATE, UTC).isoformat() == "9999-12-31T23:59:59+00:00"
+
+
+def nested(depth: int) -> object:
+    return [nested(depth - 1)] if depth else 0
+
+
+def test_claims_may_be_nested_as_deeply_and_be_as_many_as_that() -> None:
+    assert read(good(note=nested(7)))
+    refuse(good(note=nested(8)), "^the payload is not strict JSON: the nesting is too deep$")
+    rest = 256 - len(access_payload(note=[])) - len(access_payload()["roles"])
+    assert read(good(note=[0] * rest))
+    refuse(good(note=[0] * (rest + 1)), "^the payload is not strict JSON: there are too many members$")
 
 
 @pytest.mark.parametrize("moment", [1, MAX_NUMERIC_DATE])
