@@ -88,7 +88,7 @@ class Call:
         answer: what a success holds; none: nothing.
         status: of a success.
         errors: what else it may answer, apart from what every call may.
-        security: which credentials it takes.
+        security: which credentials it takes, any one of them; an empty name: it may do without.
     """
 
     method: str

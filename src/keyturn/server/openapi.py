@@ -96,7 +96,7 @@ def _operation(call: Call, schemas: dict[str, JSON]) -> JSON:
         needed = bool(schemas[call.body.__name__].get("required"))
         operation["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
     if call.security:
-        operation["security"] = [{name: []} for name in call.security]
+        operation["security"] = [{name: []} if name else {} for name in call.security]
     return operation
 
 

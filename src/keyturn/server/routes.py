@@ -14,6 +14,8 @@ _BEARER = (errors.AccessTokenMissing, errors.AccessTokenInvalid, DuplicateCookie
 _STORE = (errors.StoreUnavailable, errors.Overloaded)
 
 _ACCESS = ("bearer", "accessCookie")
+_IN_THE_BODY = ""
+"""A token that may come in the body instead: no credential in the sense of OpenAPI."""
 
 
 def account_calls(api: Api, base: str) -> list[Call]:
@@ -57,7 +59,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
                 DuplicateCookie,
                 *_STORE,
             ),
-            security=("refreshCookie",),
+            security=("refreshCookie", _IN_THE_BODY),
         ),
         Call(
             "POST",
@@ -67,7 +69,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             body=schemas.RefreshBody,
             status=204,
             errors=(DuplicateCookie, *_STORE),
-            security=("refreshCookie", *_ACCESS),
+            security=("refreshCookie", *_ACCESS, _IN_THE_BODY),
         ),
         Call(
             "POST",
