@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: serve test check soak bench docs wheel sbom lock audit clean
+.PHONY: serve test check soak bench mutants docs wheel sbom lock audit clean
 
 serve: $(VENV)/ready
 	@$(BIN)/keyturn serve $(ARGS)
@@ -17,6 +17,10 @@ check: $(VENV)/ready
 
 soak: $(VENV)/ready
 	@$(BIN)/python -m tests.run -m soak $(ARGS)
+
+# Changes the core in a thousand ways and sees whether a test notices: half an hour.
+mutants: $(VENV)/ready
+	@$(BIN)/python -m tests.mutation
 
 bench: $(VENV)/ready
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -136,6 +136,20 @@ def test_a_key_that_its_algorithm_is_not_safe_with_is_refused(algorithm: str, ke
         VerificationKey("a-kid", algorithm, key())
 
 
+PHRASES = """
+    changeme change-this changeIt replace_me REPLACE-THIS placeholder do-not-use not-secret insecure super-secret top-secret
+    secret-secret secret-key jwt-secret token-secret your-secret string-secret bit-secret bits-long long-random random-string
+    my-secret example-key test-secret password-password abcdefghij 0123456789 1234567890 qwertyuiop
+""".split()
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_a_phrase_that_people_leave_in_place_spoils_a_secret_however_it_is_written(phrase: str) -> None:
+    for secret in (phrase + SECRET, SECRET + phrase.upper()):
+        with pytest.raises(SettingsError, match="sample value"):
+            check_secret_strength(secret)
+
+
 EIGHT_LETTERS = "abcdefgh" + "bcadefhg" + "hgfedcba" + "gahbfced"
 SECURITY_KEY = (
     "sk-ssh-ed25519@openssh.com "
