@@ -136,11 +136,37 @@ def test_a_key_that_its_algorithm_is_not_safe_with_is_refused(algorithm: str, ke
         VerificationKey("a-kid", algorithm, key())
 
 
-PHRASES = """
-    changeme change-this changeIt replace_me REPLACE-THIS placeholder do-not-use not-secret insecure super-secret top-secret
-    secret-secret secret-key jwt-secret token-secret your-secret string-secret bit-secret bits-long long-random random-string
-    my-secret example-key test-secret password-password abcdefghij 0123456789 1234567890 qwertyuiop
-""".split()
+PHRASES = [
+    "changeme",
+    "change-this",
+    "changeIt",
+    "replace_me",
+    "REPLACE-THIS",
+    "placeholder",
+    "do-not-use",
+    "not-secret",
+    "insecure",
+    "super-secret",
+    "top-secret",
+    "secret-secret",
+    "secret-key",
+    "jwt-secret",
+    "token-secret",
+    "your-secret",
+    "string-secret",
+    "bit-secret",
+    "bits-long",
+    "long-random",
+    "random-string",
+    "my-secret",
+    "example-key",
+    "test-secret",
+    "password-password",
+    "abcdefghij",
+    "0123456789",
+    "1234567890",
+    "qwertyuiop",
+]
 
 
 @pytest.mark.parametrize("phrase", PHRASES)
