@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.canaries import CANARIES
 from tests.support.client import Browser
 from tests.support.server import LiveServer
+from tests.support.witness import WITNESS
 
 
 @pytest.hookimpl(wrapper=True)
@@ -26,18 +25,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session", autouse=True)
 def _listening() -> Iterator[None]:
     """Whatever a server in this process logs is read along."""
-    ours = logging.getLogger("keyturn")
-    ours.addHandler(CANARIES)
-    ours.setLevel(logging.INFO)
-    yield
-    ours.removeHandler(CANARIES)
+    with WITNESS.listening():
+        yield
 
 
 @pytest.fixture(autouse=True)
 def _no_secret_is_in_any_log() -> Iterator[None]:
     """L2: not one token, cookie or password that any test has seen so far."""
+    # What was said before is of fixtures that tests share.
+    leaks = WITNESS.leaks()
+    WITNESS.begin()
     yield
-    assert CANARIES.heard() == []
+    assert leaks + WITNESS.leaks() == []
 
 
 @pytest.fixture

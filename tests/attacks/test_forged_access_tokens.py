@@ -17,7 +17,7 @@ from tests.support.forger import Forger, Forgeries, twin
 from tests.support.server import LiveServer
 from tests.support.tokens import watched
 from tests.support.wire import Answer, Wire, bearer, cookie
-from tests.support.witness import Witness
+from tests.support.witness import WITNESS
 
 from keyturn.core.gate import MAX_TOKEN_BYTES
 from keyturn.stores.keys import load_or_create
@@ -59,10 +59,9 @@ class Target:
     forger: Forger
     refresh_token: str
     listener: socket.socket
-    witness: Witness
 
     def forgeries(self, row: int) -> list[tuple[str, str]]:
-        return [(fault, self.witness.token(token)) for fault, token in ROWS[row](self.forger)]
+        return [(fault, WITNESS.token(token)) for fault, token in ROWS[row](self.forger)]
 
     def assert_session_lives(self) -> None:
         assert self.wire.call("GET", "/me", headers=[bearer(self.forger.genuine)]).status == 200
@@ -71,12 +70,12 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory, witness: Witness) -> Iterator[Target]:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     data_dir = tmp_path_factory.mktemp("target") / "data"
     # It signed with RS256 before; that key is still published, next to the one for ES256.
     load_or_create(data_dir, now=0, access_algorithm="RS256")
     with (
-        LiveServer(data_dir, wrap=lambda context: failing(witness.wrap(context))) as server,
+        LiveServer(data_dir, wrap=failing) as server,
         Wire(server.address) as wire,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
@@ -89,7 +88,7 @@ def target(tmp_path_factory: pytest.TempPathFactory, witness: Witness) -> Iterat
             jwks=wire.call("GET", "//.well-known/jwks.json").body,
             listener=f"http://127.0.0.1:{listener.getsockname()[1]}",
         )
-        yield Target(server, wire, forger, signed_in["refresh_token"], listener, witness)
+        yield Target(server, wire, forger, signed_in["refresh_token"], listener)
 
 
 def test_the_forger_can_make_tokens_that_pass(target: Target) -> None:

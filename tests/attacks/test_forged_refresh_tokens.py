@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
-from tests.support.attacks import Visitor, Watch, keys_of, remember
+from tests.support.attacks import Visitor, keys_of
 from tests.support.forger import unb64
 from tests.support.server import LiveServer
 from tests.support.tokens import b64, compact_json
 from tests.support.wire import Wire, cookie
+from tests.support.witness import WITNESS, Witness
 
 
 class Mint:
@@ -33,9 +34,8 @@ class Mint:
 
     def sign(self, head: dict[str, Any] | bytes, claims: dict[str, Any] | bytes, secret: bytes | None = None) -> str:
         text = ".".join(b64(part if isinstance(part, bytes) else compact_json(part)) for part in (head, claims))
-        token = f"{text}.{b64(hmac.digest(self.secret if secret is None else secret, text.encode(), hashlib.sha256))}"
-        remember(token)
-        return token
+        mac = hmac.digest(self.secret if secret is None else secret, text.encode(), hashlib.sha256)
+        return WITNESS.token(f"{text}.{b64(mac)}")
 
     def said(self, **changes: Any) -> str:
         """With other claims; None removes one."""
@@ -119,7 +119,7 @@ def claims(mint: Mint) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("family", [headers, secrets, spellings, claims], ids=lambda family: family.__name__)
-def test_no_forged_refresh_token_yields_or_ends_anything(shared: LiveServer, watch: Watch, family: Any) -> None:
+def test_no_forged_refresh_token_yields_or_ends_anything(shared: LiveServer, witness: Witness, family: Any) -> None:
     """Rows 1-23 for refresh tokens: never reuse, even when it names a session of ours with its own seed."""
     with Visitor(shared) as owner, Wire(shared.address) as wire:
         token = owner.join(delivery="body")["refresh_token"]
@@ -132,7 +132,7 @@ def test_no_forged_refresh_token_yields_or_ends_anything(shared: LiveServer, wat
             assert wire.call("POST", "/logout", body).status == 204
             assert owner.me().status_code == 200, forged
         assert len(looks) == 1
-        assert watch.events("authn_token_reuse") == watch.events("session_ended") == []
+        assert witness.events("authn_token_reuse") == witness.events("session_ended") == []
         assert owner.refresh(token).status_code == 200
 
 
@@ -145,7 +145,7 @@ def test_the_mint_can_make_a_token_that_is_accepted(shared: LiveServer) -> None:
         assert owner.refresh(mint.said(gen=1000, jti="a" * 24, par="b" * 24)).status_code == 200
 
 
-def test_a_token_of_one_session_names_no_other(shared: LiveServer, watch: Watch) -> None:
+def test_a_token_of_one_session_names_no_other(shared: LiveServer, witness: Witness) -> None:
     """The key's holder, with the seed of a session of his own, reaches no session but that one."""
     with Visitor(shared) as thief, Visitor(shared) as victim:
         own = thief.join(delivery="body")["refresh_token"]
@@ -154,7 +154,7 @@ def test_a_token_of_one_session_names_no_other(shared: LiveServer, watch: Watch)
             answer = thief.refresh(Mint(shared, own).said(sid=theirs, gen=generation))
             assert answer.json()["code"] == "refresh_token_invalid"
         assert victim.me().status_code == 200
-        assert watch.events("authn_token_reuse") == []
+        assert witness.events("authn_token_reuse") == []
 
 
 def test_a_session_that_nobody_knows_is_one_that_is_over(shared: LiveServer, visitor: Visitor) -> None:

@@ -18,9 +18,9 @@ DAY = 86_400
 
 
 @pytest.fixture
-def server(tmp_path: Path, witness: Witness) -> Iterator[LiveServer]:
+def server(tmp_path: Path) -> Iterator[LiveServer]:
     """A server whose database fails when it is told to."""
-    with LiveServer(tmp_path / "data", wrap=lambda context: failing(witness.wrap(context))) as live:
+    with LiveServer(tmp_path / "data", wrap=failing) as live:
         yield live
 
 

@@ -14,7 +14,6 @@ from tests.support.client import EMAIL, PASSWORD
 from tests.support.counted import CountedHasher
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer
-from tests.support.witness import Witness
 
 from keyturn.core.model import Account, User
 from keyturn.ports import Transaction, fresh_id
@@ -24,10 +23,10 @@ CONCURRENCY, QUEUE = 2, 4
 
 
 @pytest.fixture
-def server(tmp_path: Path, witness: Witness) -> Iterator[LiveServer]:
+def server(tmp_path: Path) -> Iterator[LiveServer]:
     """A server where two passwords are verified at a time, and four more may wait."""
     limits = {"hash_concurrency": CONCURRENCY, "hash_queue": QUEUE}
-    with LiveServer(tmp_path / "data", wrap=witness.wrap, **limits) as live:
+    with LiveServer(tmp_path / "data", **limits) as live:
         yield live
 
 

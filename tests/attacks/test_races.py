@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.attacks import Watch, remember
 from tests.support.client import PASSWORD
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer
+from tests.support.witness import Witness
 
 ROUNDS = 200
 CROWD = 200
@@ -54,7 +54,6 @@ def sign_in(wire: Wire, call: str, email: str) -> dict[str, Any]:
     names = {"email": email} if call == "/register" else {"login": email}
     answer = wire.call("POST", call, {**names, "password": PASSWORD, "delivery": "body"})
     assert answer.status in {200, 201}, answer
-    remember(answer.json["access_token"], answer.json["refresh_token"])
     return dict(answer.json)
 
 
@@ -66,7 +65,6 @@ def tokens_of(answers: Sequence[Answer]) -> tuple[set[str], set[str]]:
     """The access tokens and the refresh tokens that were given out."""
     given = [answer.json for answer in answers if answer.status in {200, 201}]
     access, refresh = {each["access_token"] for each in given}, {each["refresh_token"] for each in given}
-    remember(*access, *refresh)
     return access, refresh
 
 
@@ -86,7 +84,7 @@ def alive(wire: Wire, answers: Sequence[Answer], *more: dict[str, Any]) -> list[
 
 @pytest.mark.parametrize("age", ["the first token", "the root", "the child"])
 def test_a_token_that_two_hundred_present_at_once_has_one_successor(
-    crowded: LiveServer, watch: Watch, age: str
+    crowded: LiveServer, witness: Witness, age: str
 ) -> None:
     """Row 29; R3. Nobody is refused, nothing rotates twice, and the session lives on."""
     with Wire(crowded.address) as wire:
@@ -95,7 +93,7 @@ def test_a_token_that_two_hundred_present_at_once_has_one_successor(
             first, token = token, refreshed(wire, token).json["refresh_token"]
             crowded.clock.advance(31)
             token = first if age == "the root" else token
-        watch.begin()
+        witness.begin()
         connections = [Wire(crowded.address) for _ in range(CROWD)]
         for connection in connections:
             connection.connect()
@@ -106,7 +104,7 @@ def test_a_token_that_two_hundred_present_at_once_has_one_successor(
         # Whoever came first made the token the root; whoever came later was told the same.
         successors = tokens_of(answers)[1]
         assert len(successors) == 1
-        renewals = watch.events("session_renewed")
+        renewals = witness.events("session_renewed")
         assert len(renewals) == CROWD
         assert len([facts for facts in renewals if facts["verdict"] != "converged"]) == 1
         assert refreshed(wire, successors.pop()).status == 200
@@ -162,7 +160,6 @@ def test_a_sign_in_under_way_does_not_outlive_a_password_change(wires: tuple[Wir
     opened = sign_in(one, "/register", "sign-in@example.com")
     for round_ in range(ROUNDS // 4):
         old, new = passwords[round_ % 2], passwords[(round_ + 1) % 2]
-        remember(old, new)
         login = {"login": "sign-in@example.com", "password": old, "delivery": "body"}
         change = {"current_password": old, "new_password": new}
         answers = at_once(
@@ -226,7 +223,6 @@ def test_no_address_is_changed_after_the_password_was(wires: tuple[Wire, Wire]) 
     opened = sign_in(one, "/register", "owner@example.com")
     for round_ in range(ROUNDS // 4):
         old, new = passwords[round_ % 2], passwords[(round_ + 1) % 2]
-        remember(old, new)
         headers = [bearer(opened["access_token"])]
         theft = {"current_password": old, "email": f"thief-{round_}@example.com"}
         answers = at_once(
@@ -237,7 +233,6 @@ def test_no_address_is_changed_after_the_password_was(wires: tuple[Wire, Wire]) 
         )
         assert answers[1].status == 200
         opened = answers[1].json
-        remember(opened["access_token"], opened["refresh_token"])
         # Before the change or not at all: what the new session is told is how it stays.
         assert answers[0].status in {200, 401}
         email = f"thief-{round_}@example.com" if answers[0].status == 200 else opened["user"]["email"]

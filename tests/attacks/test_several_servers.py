@@ -16,7 +16,6 @@ from tests.support.wire import Answer, Wire, bearer
 from tests.support.witness import Witness
 
 from keyturn.service.administration import set_disabled
-from keyturn.testing.fakes import SeededEntropy
 
 T = TypeVar("T")
 
@@ -24,11 +23,9 @@ ROUNDS = 50
 
 
 @pytest.fixture
-def twin(server: LiveServer, witness: Witness) -> Iterator[LiveServer]:
+def twin(server: LiveServer) -> Iterator[LiveServer]:
     """Another server on the same database."""
-    other = LiveServer(server.data_dir, clock=server.clock, wrap=witness.wrap, issuer=server.issuer)
-    other.entropy = SeededEntropy("another process")
-    with other:
+    with LiveServer(server.data_dir, clock=server.clock, issuer=server.issuer) as other:
         yield other
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.attacks import Visitor, keys_of, remember
+from tests.support.attacks import Visitor, keys_of
 from tests.support.client import Browser
 from tests.support.forger import unb64
 from tests.support.server import LiveServer
@@ -180,9 +180,7 @@ def refresh_claims(server: LiveServer, row: dict[str, Any], **changes: Any) -> d
 def signed(claims: dict[str, Any], kid: str, secret: bytes) -> str:
     """A refresh token, signed by hand."""
     text = f"{b64(compact_json({'alg': 'HS256', 'typ': 'rt+jwt', 'kid': kid}))}.{b64(compact_json(claims))}"
-    token = f"{text}.{b64(hmac.digest(secret, text.encode(), hashlib.sha256))}"
-    remember(token)
-    return token
+    return f"{text}.{b64(hmac.digest(secret, text.encode(), hashlib.sha256))}"
 
 
 def refresh_secret(server: LiveServer) -> tuple[str, bytes]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import httpx2
 from jsonschema import Draft202012Validator
-from tests.support.canaries import CANARIES
+from tests.support.witness import WITNESS
 
 BASE = "/api/v1/auth"
 EMAIL = "alice@example.com"
@@ -78,9 +78,9 @@ def note(response: httpx2.Response) -> None:
     """Remember the secrets of an exchange, to look for them in the logs."""
     request = response.request
     for headers in (request.headers, response.headers):
-        CANARIES.note(b"\n".join(value for _, value in headers.raw))
-    CANARIES.note(request.content)
-    CANARIES.note(response.content)
+        WITNESS.note(b"\n".join(value for _, value in headers.raw))
+    WITNESS.note(request.content)
+    WITNESS.note(response.content)
 
 
 class Browser(httpx2.Client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
-from tests.support.canaries import CANARIES
+from tests.support.witness import WITNESS
 
 from keyturn.hashing import Argon2Hasher
 from keyturn.server.serve import bound, http_config
@@ -25,6 +26,8 @@ from keyturn.stores.sql import OwnUsers
 from keyturn.testing.fakes import FakeClock, SeededEntropy
 
 ROOT = Path(__file__).parents[2]
+
+_starts = itertools.count(1)
 
 
 class LiveServer:
@@ -51,7 +54,8 @@ class LiveServer:
         self.data_dir = data_dir
         self.settings = load_settings({"data_dir": data_dir, "port": 0, "shutdown_timeout": "5s", **settings}, {})
         self.clock = clock or FakeClock()
-        self.entropy = SeededEntropy(str(data_dir))
+        # Nothing is drawn twice, over a restart neither.
+        self.entropy = SeededEntropy(f"{data_dir} {next(_starts)}")
         self._wrap = wrap
         self._own_users = own_users
         self._claims = claims
@@ -72,6 +76,7 @@ class LiveServer:
             own_users=self._own_users,
             claims=self._claims,
         )
+        context = WITNESS.wrap(context)
         self.context = self._wrap(context) if self._wrap else context
         config = http_config(application(self.settings, self.context), self.settings)
         self._server = uvicorn.Server(config)
@@ -146,7 +151,8 @@ class ServerProcess:
         self.process.wait(10)
         if self.process.stdout:
             self.process.stdout.close()
-        assert CANARIES.read(self.log) == []
+        leaks = WITNESS.read(self.log)
+        assert leaks == [], leaks
 
     def _read_greeting(self) -> str:
         assert self.process.stdout

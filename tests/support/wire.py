@@ -12,8 +12,8 @@ from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.canaries import CANARIES
 from tests.support.client import BASE
+from tests.support.witness import WITNESS
 
 Headers = Iterable[tuple[str, str]]
 
@@ -96,7 +96,7 @@ class Wire:
         Raises:
             OSError: the server closed the connection without an answer.
         """
-        CANARIES.note(request)
+        WITNESS.note(request)
         connection = self.connect()
         # A server that refuses what is being sent does not wait for the rest of it; its answer is there to be read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -106,7 +106,7 @@ class Wire:
             response.begin()
             headers = tuple((name.lower(), value) for name, value in response.getheaders())
             answer = Answer(response.status, headers, response.read())
-            CANARIES.note(answer.body + "".join(value for _, value in headers).encode())
+            WITNESS.note(answer.body + "".join(value for _, value in headers).encode())
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise ConnectionError("no answer") from error
