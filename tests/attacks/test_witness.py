@@ -57,6 +57,15 @@ def test_a_secret_that_no_client_ever_saw_is_noticed(server: LiveServer, browser
         WITNESS.begin()
 
 
+def test_the_hash_of_a_password_is_noticed_wherever_its_base64_has_a_sign() -> None:
+    witness = Witness()
+    told = witness.hash(
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA+/c2FsdHNhbHRzYQ$abcdefgh+abcdefgh/abcdefgh+abcdefgh/abcdefg"
+    )
+    lines = [told, f"x {told.rpartition('$')[2]} y", "c2FsdA+/c2FsdHNhbHRzYQ"]
+    assert witness.leaks_in([*lines, "nothing"]) == lines
+
+
 def test_an_exception_that_quotes_a_token_is_noticed(browser: Browser) -> None:
     browser.register()
     try:

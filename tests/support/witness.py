@@ -22,7 +22,9 @@ from keyturn.service.tokens import Tokens
 _TELLING = 32
 """Characters of a part of a token that give it away; the rest might be cut off in a long line."""
 
-_WORD = re.compile(r"[A-Za-z0-9_-]{20,}")
+_WORDS = (re.compile(r"[A-Za-z0-9_-]{20,}"), re.compile(r"[A-Za-z0-9+/]{20,}"))
+"""Of the two alphabets of base64: tokens have the one of URLs, hashes of passwords have the other."""
+
 _TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{32,}\.[A-Za-z0-9_-]{32,}")
 _PASSWORD = re.compile(rb'"(?:current_password|new_password|password)": ?("(?:[^"\\]|\\.){12,}")')
 
@@ -117,7 +119,7 @@ class Witness(logging.Handler):
 
     def hash(self, password_hash: str) -> str:
         """Remember the hash of a password, and its salt."""
-        self._words.update(part[:_TELLING] for part in re.split(r"[^A-Za-z0-9_-]+", password_hash) if len(part) >= 20)
+        self._words.update(part[:_TELLING] for part in password_hash.split("$") if len(part) >= 20)
         return password_hash
 
     def wrap(self, context: Context) -> Context:
@@ -127,9 +129,8 @@ class Witness(logging.Handler):
         return replace(context, tokens=watched, hasher=_WatchedHasher(context.hasher, self))
 
     def _tells(self, line: str) -> bool:
-        return any(word[:_TELLING] in self._words for word in _WORD.findall(line)) or any(
-            phrase in line for phrase in self._phrases
-        )
+        found = (word for alphabet in _WORDS for word in alphabet.findall(line))
+        return any(word[:_TELLING] in self._words for word in found) or any(phrase in line for phrase in self._phrases)
 
 
 @dataclass(frozen=True)
