@@ -44,7 +44,7 @@ COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --gen
   --no-emit-index-url --no-emit-find-links
 lock:
 	$(COMPILE) --upgrade --all-extras --group dev --output-file requirements.lock
-	$(COMPILE) --extra server --constraint requirements.lock --output-file deploy/requirements.lock
+	$(COMPILE) --extra server --extra postgresql --extra redis --constraint requirements.lock --output-file deploy/requirements.lock
 
 $(VENV)/ready: requirements.lock pyproject.toml .ci/venv
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh .ci/venv
