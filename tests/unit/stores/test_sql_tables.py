@@ -1,5 +1,6 @@
 """The tables, how they came to be, and which index answers which question."""
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -16,7 +17,7 @@ from keyturn.core.model import Account
 from keyturn.errors import SettingsError
 from keyturn.ports import SWAPPED_FIELDS
 from keyturn.stores import migrations
-from keyturn.stores.sql import SqlDatabase, open_database, sessions, sqlite, tables, users
+from keyturn.stores.sql import SqlDatabase, batches, open_database, sessions, sqlite, tables, users
 from keyturn.testing.fakes import FakeClock
 from keyturn.testing.store_contract import sample_user
 
@@ -103,8 +104,8 @@ def plan(path: Path, statement: Executable) -> str:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (sessions._JOINED.one, "sqlite_autoindex_sessions_1"),
-        (sessions._SWAP.values(generation=1), "sqlite_autoindex_sessions_1"),
+        (sessions._JOINED.many["sqlite"], "sqlite_autoindex_sessions_1"),
+        (batches.SWAP["sqlite"], "sqlite_autoindex_sessions_1"),
         (sessions._JOINED.live_of_user, "sessions_user_id"),
         (sessions._END, "sessions_user_id"),
         (sessions._FORGET, "sessions_user_id"),
@@ -121,4 +122,5 @@ def test_every_question_is_answered_from_an_index(
 ) -> None:
     steps = plan(path, statement)
     assert index in steps
-    assert "SCAN" not in steps
+    # Only what came as a parameter is read from end to end.
+    assert "SCAN" not in re.sub(r"SCAN \w+ VIRTUAL TABLE", "", steps)

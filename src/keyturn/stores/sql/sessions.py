@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Select, bindparam, delete, insert, or_, select, update
 
 from keyturn.core.model import Delivery, Device, EndReason, Micros, Session
-from keyturn.ports import SWAPPED_FIELDS, UserStore
+from keyturn.ports import UserStore
+from keyturn.stores.sql import batches
 from keyturn.stores.sql.tables import sessions, users
 from keyturn.stores.sql.users import USER_COLUMNS, user_from
 
@@ -51,8 +52,7 @@ class _Reading:
             sessions.c.expires_at > bindparam("now"),
             sessions.c.idle_expires_at > bindparam("now"),
         ).order_by(sessions.c.created_at.desc(), sessions.c.id)
-        self.one = sessions_with.where(sessions.c.id == bindparam("id"))
-        self.many = sessions_with.where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+        self.many = {name: sessions_with.where(sessions.c.id.in_(ids)) for name, ids in batches.IDS.items()}
         self.live_of_user = live.where(sessions.c.user_id == bindparam("user_id"))
         self.live = live.limit(bindparam("count"))
 
@@ -63,14 +63,6 @@ _JOINED = _Reading(
 _ALONE = _Reading(select(*_SESSION_COLUMNS))
 
 _INSERT = insert(sessions)
-_VERSIONS = (
-    select(sessions.c.id, sessions.c.version)
-    .where(sessions.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(sessions.c.id)
-    .with_for_update()
-)
-_SWAP = update(sessions).where(sessions.c.id == bindparam("at_id"), sessions.c.version == bindparam("at_version"))
-
 _END = (
     update(sessions)
     .where(sessions.c.user_id == bindparam("of"), sessions.c.ended_at.is_(None), sessions.c.id != bindparam("keep"))
@@ -118,15 +110,6 @@ def _inserted(session: Session) -> dict[str, Any]:
     }
 
 
-def _swapped(session: Session) -> dict[str, Any]:
-    columns = {name: getattr(session, name) for name in SWAPPED_FIELDS}
-    return columns | {
-        "end_reason": session.end_reason and session.end_reason.value,
-        "at_id": session.id,
-        "at_version": session.version - 1,
-    }
-
-
 class SqlSessions:
     """`keyturn.ports.SessionStore` in SQL.
 
@@ -138,24 +121,18 @@ class SqlSessions:
 
     def __init__(self, connection: Connection, now: Micros, users: UserStore | None = None) -> None:
         self._connection = connection
+        self._engine = connection.dialect.name
         self._now = now
         self._users = users
         self._reading = _JOINED if users is None else _ALONE
 
     def load_many(self, ids: Collection[str]) -> dict[str, Session]:
-        if len(ids) == 1:  # an idle server's batch, and a list need not be spelled out for it
-            found = self._read(self._reading.one, id=next(iter(ids)))
-        else:
-            found = self._read(self._reading.many, ids=list(ids))
+        found = self._read(self._reading.many[self._engine], **batches.ids(self._engine, ids))
         return {session.id: session for session in found}
 
     def swap_many(self, sessions: Sequence[Session]) -> set[str]:
-        # Of a single row the UPDATE itself tells whether it was written; of many it only tells how many were.
-        unchanged = sessions if len(sessions) == 1 else self._unchanged(sessions)
-        if not unchanged:
-            return set()
-        written = self._connection.execute(_SWAP, [_swapped(session) for session in unchanged]).rowcount
-        return {session.id for session in unchanged} if written == len(unchanged) else set()
+        written = self._connection.execute(batches.SWAP[self._engine], batches.rows(self._engine, sessions))
+        return set(written.scalars())
 
     def insert(self, session: Session) -> None:
         self._connection.execute(_INSERT, _inserted(session))
@@ -189,9 +166,3 @@ class SqlSessions:
             return found
         users = self._users.load_many({session.user_id for session in found})
         return [replace(session, user=users.get(session.user_id)) for session in found]
-
-    def _unchanged(self, sessions: Iterable[Session]) -> list[Session]:
-        """Those whose stored row is still at `version - 1`, locked until the transaction ends."""
-        wanted = {session.id: session for session in sessions}
-        stored = self._connection.execute(_VERSIONS, {"ids": list(wanted)}).all() if wanted else []
-        return [wanted[row.id] for row in stored if row.version == wanted[row.id].version - 1]
