@@ -18,7 +18,7 @@ from typing import NamedTuple
 from joserfc.util import urlsafe_b64decode
 
 from keyturn.core import strict_json
-from keyturn.core.keys import ALGORITHMS, KID, VerificationKey
+from keyturn.core.keys import KID, VerificationKey
 from keyturn.core.model import AccessClaims
 from keyturn.errors import TokenError
 
@@ -128,7 +128,7 @@ def open_token(token: str, *, types: Collection[str], keys: Mapping[str, Verific
     if header.algorithm != key.algorithm:
         raise TokenRefused("the algorithm is not the key's")
     signed = token[: match.end(2)].encode("ascii")
-    if not ALGORITHMS[key.algorithm].verify(signed, _decode(tail, "signature"), key.key):
+    if not key.verifies(signed, _decode(tail, "signature")):
         raise TokenRefused("the signature is wrong")
     return _parse(body, "payload")
 

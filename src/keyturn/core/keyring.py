@@ -19,7 +19,7 @@ from joserfc.jwk import JWKRegistry, Key
 from joserfc.util import urlsafe_b64encode
 
 from keyturn.core.gate import MAX_TOKEN_BYTES
-from keyturn.core.keys import ALGORITHMS, HS256, VerificationKey, check_key, secret_bytes, shared_key
+from keyturn.core.keys import HS256, Sign, VerificationKey, check_key, secret_bytes, shared_key, signer
 from keyturn.core.model import Micros
 from keyturn.errors import SettingsError
 
@@ -49,6 +49,7 @@ class SigningKey:
         algorithm: the one algorithm it is used with.
         key: the private key, or the shared secret.
         created_at: when it was made, in microseconds since the epoch.
+        signature: of a message.
     """
 
     kid: str
@@ -56,11 +57,13 @@ class SigningKey:
     key: Key = field(repr=False)
     state: KeyState = KeyState.ACTIVE
     created_at: Micros = 0
+    signature: Sign = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_key(self.kid, self.algorithm, self.key)
         if not self.key.is_private:
             raise SettingsError(f"the {self.algorithm} key has no private part, so it cannot sign")
+        object.__setattr__(self, "signature", signer(self.algorithm, self.key))
 
     @property
     def verification(self) -> VerificationKey:
@@ -83,7 +86,7 @@ class SigningKey:
         """
         body = urlsafe_b64encode(_encode(payload).encode())
         signed = _header(self.algorithm, kind, self.kid) + b"." + body
-        token = signed + b"." + urlsafe_b64encode(ALGORITHMS[self.algorithm].sign(signed, self.key))
+        token = signed + b"." + urlsafe_b64encode(self.signature(signed))
         if len(token) > MAX_TOKEN_BYTES:
             raise ValueError(f"the token has {len(token)} bytes, more than {MAX_TOKEN_BYTES}: its claims are too long")
         return token.decode("ascii")

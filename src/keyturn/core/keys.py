@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from joserfc.errors import JoseError
@@ -75,6 +76,35 @@ _SAMPLE_SECRETS = frozenset(
 )
 
 
+Sign = Callable[[bytes], bytes]
+Verify = Callable[[bytes, bytes], bool]
+
+
+def _keyed(secret: bytes) -> Sign:
+    """HMAC-SHA256 (RFC 2104) under a secret whose two blocks are hashed once, not again for every message."""
+    keyed = hmac.new(secret, digestmod=hashlib.sha256)
+
+    def tag(message: bytes) -> bytes:
+        mac = keyed.copy()
+        mac.update(message)
+        return mac.digest()
+
+    return tag
+
+
+def signer(algorithm: str, key: Key) -> Sign:
+    """What signs a message with a key: private, or a shared secret."""
+    return _keyed(key.raw_value) if isinstance(key, OctKey) else partial(ALGORITHMS[algorithm].sign, key=key)
+
+
+def verifier(algorithm: str, key: Key) -> Verify:
+    """What says whether a signature (the second argument) is of a message (the first) and of a key."""
+    if not isinstance(key, OctKey):
+        return partial(ALGORITHMS[algorithm].verify, key=key)
+    tag = _keyed(key.raw_value)
+    return lambda message, signature: hmac.compare_digest(tag(message), signature)
+
+
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
     """A key that signatures are verified with.
@@ -83,14 +113,17 @@ class VerificationKey:
         kid: its name in the header of a token.
         algorithm: the one algorithm it is used with, of `ALGORITHMS`.
         key: the public key, or the shared secret.
+        verifies: whether a signature (the second argument) is of a message (the first) and of this key.
     """
 
     kid: str
     algorithm: str
     key: Key = field(repr=False)
+    verifies: Verify = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_key(self.kid, self.algorithm, self.key)
+        object.__setattr__(self, "verifies", verifier(self.algorithm, self.key))
 
 
 def _repeats_itself(secret: bytes) -> bool:

@@ -12,10 +12,9 @@ from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.errors import KeyturnError
 from keyturn.http.origin import OriginPolicy
@@ -34,9 +33,13 @@ PURGE_ROWS = 1000
 """How often, and how many at a time, sessions are deleted that would have expired."""
 
 
+_NO_PARAMETERS: Mapping[str, str] = {}
+_WITHOUT_BODY = frozenset({204, 304})
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """All calls at one path; Starlette finds the path, this finds the method."""
+    """All calls at one path."""
 
     path: str
     calls: Mapping[str, Call]
@@ -44,20 +47,20 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["keyturn.route"] = self.path
-        call = self._find(scope["method"])
-        self.origins.check(scope["method"], scope["headers"])
-        request = Request(scope, receive)
+        method, headers = scope["method"], scope["headers"]
+        call = self._find(method)
+        self.origins.check(method, headers)
         incoming = Incoming(
-            method=scope["method"],
-            headers=scope["headers"],
+            method=method,
+            headers=headers,
             client=scope["keyturn.client"],
             received_at=scope["keyturn.received_at"],
             is_gone=partial(has_hung_up, receive),
-            path=scope["path_params"],
-            body=await read_body(request, call.body) if call.body is not None else None,
-            form=await read_form(request) if call.takes_form else {},
+            path=scope.get("path_params", _NO_PARAMETERS),
+            body=await read_body(headers, receive, call.body) if call.body is not None else None,
+            form=await read_form(headers, receive) if call.takes_form else {},
         )
-        await _response(await call.run(incoming))(scope, receive, send)
+        await _answer(await call.run(incoming), method, send)
 
     def _find(self, method: str) -> Call:
         call = self.calls.get("GET" if method == "HEAD" else method)
@@ -67,19 +70,23 @@ class Endpoint:
         return call
 
 
-def _response(reply: Reply) -> Response:
+async def _answer(reply: Reply, method: str, send: Send) -> None:
+    headers = dict(reply.headers)
+    content = b""
     if isinstance(reply.content, Document):
-        response = Response(reply.content.html, reply.status, {**reply.content.headers, **reply.headers}, "text/html")
+        headers |= {**reply.content.headers, "content-type": "text/html; charset=utf-8"}
+        content = reply.content.html.encode()
     elif reply.content is not None:
-        content = reply.content.model_dump_json(exclude_unset=True)
-        response = Response(content, reply.status, dict(reply.headers), "application/json")
-    else:
-        response = Response(None, reply.status, dict(reply.headers))
+        headers["content-type"] = "application/json"
+        content = reply.content.__pydantic_serializer__.to_json(reply.content, exclude_unset=True)
+    if reply.status not in _WITHOUT_BODY:
+        headers["content-length"] = str(len(content))
     if reply.private:
-        response.headers["cache-control"] = "no-store"
-    for cookie in reply.cookies:
-        response.headers.append("set-cookie", cookie)
-    return response
+        headers["cache-control"] = "no-store"
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    encoded += [(b"set-cookie", cookie.encode("latin-1")) for cookie in reply.cookies]
+    await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def router(
     origins: OriginPolicy,
     pages: Sequence[Page],
     lifespan: Callable[[Any], contextlib.AbstractAsyncContextManager[None]],
-) -> Router:
+) -> ASGIApp:
     """Calls and pages behind their paths.
 
     Args:
@@ -125,9 +132,16 @@ def router(
     by_path: dict[str, dict[str, Call]] = {}
     for call in calls:
         by_path.setdefault(call.path, {})[call.method] = call
-    routes = [Route(path, Endpoint(path, found, origins)) for path, found in by_path.items()]
+    endpoints = {path: Endpoint(path, found, origins) for path, found in by_path.items()}
+    routes = [Route(path, endpoint) for path, endpoint in endpoints.items() if "{" in path]
     routes += [Route(page.path, page) for page in pages]
-    return Router(routes, redirect_slashes=False, lifespan=lifespan)
+    others = Router(routes, redirect_slashes=False, lifespan=lifespan)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        # A path without parameters is looked up; a router would compare it with every pattern in turn.
+        await endpoints.get(scope.get("path", ""), others)(scope, receive, send)
+
+    return route
 
 
 def lifespan_of(api: Api) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:

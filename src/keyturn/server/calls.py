@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from keyturn.core.model import Micros
@@ -118,20 +117,20 @@ def has_hung_up(receive: Receive) -> bool:
     return False
 
 
-async def read_body(request: Request, model: type[Body]) -> Body:
+async def read_body(headers: RawHeaders, receive: Receive, model: type[B]) -> B:
     """The body of a request, checked.
 
     Args:
-        request: whose body was not read yet.
+        headers: of the request.
+        receive: of the request, whose body was not read yet.
         model: what it must be. An empty body is an empty object, and needs no Content-Type.
 
     Raises:
         TooLarge, UnsupportedMediaType, MalformedJson, InvalidRequest
     """
-    headers = request.scope["headers"]
     if all_values(headers, b"content-encoding"):
         raise UnsupportedMediaType
-    data = await read_limited(request)
+    data = await read_limited(headers, receive)
     if not data:
         return validated(model, {})
     if not _is_json(single_value(headers, b"content-type")):
@@ -143,25 +142,26 @@ async def read_body(request: Request, model: type[Body]) -> Body:
     return validated(model, parsed)
 
 
-async def read_limited(request: Request) -> bytes:
+async def read_limited(headers: RawHeaders, receive: Receive) -> bytes:
     """The bytes of a body.
 
     Raises:
         TooLarge
+        MalformedJson: the client hung up before the end; nobody reads the answer.
     """
-    declared = single_value(request.scope["headers"], b"content-length")
+    declared = single_value(headers, b"content-length")
     if declared is not None and (not declared.isdigit() or int(declared[:20]) > MAX_BODY_BYTES):
         raise TooLarge
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise TooLarge
-            chunks.append(chunk)
-    except ClientDisconnect:
-        raise MalformedJson from None
-    return b"".join(chunks)
+    data, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedJson
+        data += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(data) > MAX_BODY_BYTES:
+            raise TooLarge
+    return data
 
 
 def _is_json(content_type: str | None) -> bool:

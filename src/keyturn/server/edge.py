@@ -195,6 +195,8 @@ class _Exchange:
 
     def log(self) -> None:
         """One line: never a query, a header or a body, and the path only where it is one of ours."""
+        if not _access_log.isEnabledFor(logging.INFO):
+            return
         route = self._scope.get("keyturn.route")
         facts = {
             "method": self._scope["method"] if route else None,

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, SecretStr
-from starlette.requests import Request
+from starlette.types import Receive
 
 from keyturn.core.passwords import MAX_LENGTH
-from keyturn.http.headers import all_values, single_value
+from keyturn.http.headers import RawHeaders, all_values, single_value
 from keyturn.http.problems import MalformedRequest, UnsupportedMediaType
 from keyturn.server.calls import read_limited
 from keyturn.server.schemas import Body, ShortText
@@ -60,20 +60,20 @@ class NoFields(Body):
     """A form that is only a button."""
 
 
-async def read_form(request: Request) -> Mapping[str, str]:
+async def read_form(headers: RawHeaders, receive: Receive) -> Mapping[str, str]:
     """The fields of a form, unchecked.
 
     Args:
-        request: whose body was not read yet. An empty body has no fields, and needs no Content-Type.
+        headers: of the request.
+        receive: of the request, whose body was not read yet. An empty body has no fields, and needs no Content-Type.
 
     Raises:
         TooLarge, UnsupportedMediaType
         MalformedRequest: it is no form, its text is not UTF-8, or a field comes twice.
     """
-    headers = request.scope["headers"]
     if all_values(headers, b"content-encoding"):
         raise _unsupported()
-    data = await read_limited(request)
+    data = await read_limited(headers, receive)
     if not data:
         return {}
     content_type = single_value(headers, b"content-type") or ""

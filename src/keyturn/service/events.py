@@ -22,7 +22,8 @@ def record(event: str, *, level: int = logging.INFO, **facts: object) -> None:
         level: of `logging`.
         facts: ids, addresses, reasons; nothing secret.
     """
-    _log.log(level, event, extra={"facts": facts})
+    if _log.isEnabledFor(level):
+        _log.log(level, event, extra={"facts": facts})
 
 
 def announce_ends(context: Context, now: Micros, session_ids: Collection[str], reason: EndReason) -> None:
