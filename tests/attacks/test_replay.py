@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.client import EMAIL, PASSWORD
+from tests.support.refreshing import refreshed
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer, cookie
 from tests.support.witness import Witness
@@ -16,7 +17,7 @@ from tests.support.witness import Witness
 from keyturn.core.model import SECOND, Delivery, EndReason
 from keyturn.errors import SessionEnded
 from keyturn.service.context import Grant, SignInOptions
-from keyturn.service.refresh import Presented, refresh_many
+from keyturn.service.refresh import Presented
 from keyturn.service.register import NewUser
 from keyturn.service.register import register as sign_up
 from keyturn.stores.memory import MemoryDatabase
@@ -173,7 +174,7 @@ def test_ten_thousand_refreshes_do_not_move_the_absolute_end(
     for _ in range(10_000):
         clock.advance(step)
         presented = Presented(token, context.tokens.parse_refresh(token), in_body=True, received_at=clock.monotonic())
-        (outcome,) = refresh_many(context, [presented])
+        (outcome,) = refreshed(context, [presented])
         assert isinstance(outcome, Grant)
         token = outcome.refresh_token
         seen.add(token)
@@ -182,7 +183,7 @@ def test_ten_thousand_refreshes_do_not_move_the_absolute_end(
     (end,) = ends
     assert end == opened.session.created_at + context.policy.session_lifetime
     clock.set(end)
-    (refused,) = refresh_many(
+    (refused,) = refreshed(
         context, [Presented(token, context.tokens.parse_refresh(token), in_body=True, received_at=clock.monotonic())]
     )
     assert isinstance(refused, SessionEnded)

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from tests.support.client import EMAIL, PASSWORD, Browser
+from tests.support.refreshing import refreshed
 from tests.support.server import LiveServer
 
 from keyturn import Verifier
 from keyturn.core.model import Session, User
 from keyturn.server.logs import TextFormatter
-from keyturn.service.refresh import Presented, refresh_many
+from keyturn.service.refresh import Presented
 
 
 @dataclass
@@ -190,5 +191,5 @@ def test_a_failure_for_one_user_is_nobody_elses(server: LiveServer, hook: Hook) 
     hook.given, hook.only = KeyError("x"), "user1@example.com"
     now = server.clock.monotonic()
     batch = [Presented(raw, server.context.tokens.parse_refresh(raw), True, now) for raw in tokens]
-    kinds = [type(outcome).__name__ for outcome in refresh_many(server.context, batch)]
+    kinds = [type(outcome).__name__ for outcome in refreshed(server.context, batch)]
     assert kinds == ["Grant", "ClaimsHookFailed", "Grant"]

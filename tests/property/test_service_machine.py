@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from tests.property.oracle import Leaf, Oracle, Past, Person, Rules
 from tests.property.picks import PICKS, Pick, picked
 from tests.property.stage import ABSOLUTE, IDLE, LIFE, THROTTLE, WINDOW, Stage
+from tests.support.refreshing import refreshed
 
 from keyturn.core.model import SECOND, AccessClaims, Delivery
 from keyturn.errors import (
@@ -33,7 +34,7 @@ from keyturn.errors import (
 )
 from keyturn.service import account, administration, ending
 from keyturn.service.context import Context, Grant, SignInOptions
-from keyturn.service.refresh import Presented, refresh_many
+from keyturn.service.refresh import Presented
 from keyturn.service.register import NewUser, register
 from keyturn.service.sign_in import sign_in
 
@@ -195,7 +196,7 @@ class Machine(RuleBasedStateMachine):
             in_body = (life is not None and life.in_body) != pick.astray
             token = self.context.tokens.parse_refresh(leaf.raw)
             batch.append(Presented(leaf.raw, token, in_body, self.stage.clock.monotonic() - pick.waited))
-        answers = refresh_many(self.context, batch)
+        answers = refreshed(self.context, batch)
         for (leaf, pick), answer in zip(presented, answers, strict=True):
             self.compare(leaf, pick, answer)
         self.check_everything()

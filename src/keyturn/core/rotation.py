@@ -35,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from keyturn.core.model import Delivery, Device, EndReason, Micros, Policy, RefreshToken, Session, User
 
@@ -206,28 +207,28 @@ def _refuse(presented: Presentation, rule: Rule) -> Decision:
     return Decision(rule.verdict, rule.number, reason=end_of(presented.session, presented.now))
 
 
-def _with_new_child(presented: Presentation, session: Session) -> Session:
-    now = presented.now
+def _with_new_child(presented: Presentation, **root: Any) -> Session:
+    session, now = presented.session, presented.now
     return replace(
         session,
         child_id=presented.fresh_id,
         child_at=now,
         idle_expires_at=min(now + presented.policy.idle_lifetime, session.expires_at),
         version=session.version + 1,
+        **root,
     )
 
 
 def _advance(presented: Presentation, rule: Rule) -> Decision:
     """The presented token becomes the root. Its parent was the root, or would have been had no write been lost."""
     token = presented.token
-    advanced = replace(
-        presented.session,
+    session = _with_new_child(
+        presented,
         generation=token.generation,
         root_id=token.id,
         root_at=presented.now,
         previous_id=token.parent_id,
     )
-    session = _with_new_child(presented, advanced)
     return Decision(rule.verdict, rule.number, session, child_of(session))
 
 
@@ -248,7 +249,7 @@ def _give_child(presented: Presentation, rule: Rule) -> Decision:
 
 
 def _give_sibling(presented: Presentation, rule: Rule) -> Decision:
-    session = _with_new_child(presented, presented.session)
+    session = _with_new_child(presented)
     return Decision(rule.verdict, rule.number, session, child_of(session))
 
 

@@ -78,7 +78,7 @@ def read_cookie(headers: RawHeaders, name: str) -> str | None:
     found = [
         value
         for key, header in headers
-        if key == b"cookie"
+        if key == b"cookie" and wanted in header
         for part in header.split(b";")
         for cookie_name, equals, value in [part.strip(b" \t").partition(b"=")]
         if equals and cookie_name == wanted

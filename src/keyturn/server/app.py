@@ -22,6 +22,7 @@ from keyturn.http.security import API_POLICY
 from keyturn.server.api import Api
 from keyturn.server.calls import Call, Document, Incoming, Reply, has_hung_up, read_body
 from keyturn.server.forms import read_form
+from keyturn.server.schemas import encoded
 
 _log = logging.getLogger("keyturn.errors")
 
@@ -78,14 +79,14 @@ async def _answer(reply: Reply, method: str, send: Send) -> None:
         content = reply.content.html.encode()
     elif reply.content is not None:
         headers["content-type"] = "application/json"
-        content = reply.content.__pydantic_serializer__.to_json(reply.content, exclude_unset=True)
+        content = encoded(reply.content)
     if reply.status not in _WITHOUT_BODY:
         headers["content-length"] = str(len(content))
     if reply.private:
         headers["cache-control"] = "no-store"
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    encoded += [(b"set-cookie", cookie.encode("latin-1")) for cookie in reply.cookies]
-    await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in reply.cookies]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})
 
 

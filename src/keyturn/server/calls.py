@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.types import Receive
 
 from keyturn.core.model import Micros
@@ -63,13 +63,13 @@ class Reply:
     """An answer.
 
     Attributes:
-        content: a page, or the JSON; members that were not set are left out.
+        content: a page, or the JSON.
         cookies: Set-Cookie values.
         private: whether nothing between here and the client may keep it.
     """
 
     status: int = 200
-    content: BaseModel | Document | None = None
+    content: Mapping[str, object] | Document | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: Sequence[str] = ()
     private: bool = True

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Collection
+from itertools import count
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -80,7 +81,8 @@ class Edge:
         self.origins = origins
         self._proxies = proxies
         self.clock = clock
-        self.entropy = entropy
+        self._run_id = fresh_id(entropy)[:12]
+        self._requests = count()
         self.error_page = error_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,6 +115,10 @@ class Edge:
         finally:
             exchange.log()
 
+    def next_request_id(self) -> str:
+        """Unique among all servers; it is a name and no secret, so it need not be drawn each time."""
+        return f"{self._run_id}{next(self._requests):012x}"
+
     def _check(self, scope: Scope, client: Client) -> None:
         headers: RawHeaders = scope["headers"]
         if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
@@ -135,7 +141,7 @@ class _Exchange:
         self._client = client
         self._send = send
         self.received_at = received_at
-        self.request_id = fresh_id(edge.entropy)
+        self.request_id = edge.next_request_id()
         self._status: int | None = None
         self._code: str | None = None
         origin = single_value(scope["headers"], b"origin")

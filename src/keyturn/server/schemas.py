@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from json import JSONEncoder
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from keyturn.core.model import SECOND, EndReason, Micros, Policy, Session, User
 from keyturn.core.passwords import MAX_LENGTH
 
+JSON = dict[str, Any]
 DeliveryName = Literal["split", "cookie", "body"]
 Password = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
 ShortText = Annotated[str, Field(max_length=320)]
@@ -82,7 +85,8 @@ class PasswordBody(Body):
 
 
 class Answer(BaseModel):
-    """The body of an answer. It is made of our own values, so it is constructed without being validated."""
+    """What the body of an answer looks like, for the description. The answers themselves are plain values of ours: nothing is
+    gained by validating them again at every call."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -166,28 +170,43 @@ def _time(value: Micros) -> datetime:
     return datetime.fromtimestamp(value // SECOND, UTC)
 
 
-def user_answer(user: User) -> UserAnswer:
-    return UserAnswer.model_construct(
-        id=user.id,
-        email=user.email,
-        email_verified=user.email_verified,
-        username=user.username,
-        full_name=user.full_name,
-        roles=list(user.roles),
-        created_at=_time(user.created_at),
-    )
+def user_answer(user: User) -> JSON:
+    """A `UserAnswer`."""
+    return {
+        "id": user.id,
+        "email": user.email,
+        "email_verified": user.email_verified,
+        "username": user.username,
+        "full_name": user.full_name,
+        "roles": user.roles,
+        "created_at": _time(user.created_at),
+    }
 
 
-def session_answer(session: Session, policy: Policy, *, current: bool) -> SessionAnswer:
-    return SessionAnswer.model_construct(
-        id=session.id,
-        delivery=session.delivery.value,
-        device=session.device.label,
-        address=session.device.address,
-        created_at=_time(session.created_at),
+def session_answer(session: Session, policy: Policy, *, current: bool) -> JSON:
+    """A `SessionAnswer`."""
+    return {
+        "id": session.id,
+        "delivery": session.delivery,
+        "device": session.device.label,
+        "address": session.device.address,
+        "created_at": _time(session.created_at),
         # To the hour: an answer shows no time of the row that would tell a thief what the owner does.
-        last_used_at=_time(session.child_at // _HOUR * _HOUR),
-        expires_at=_time(session.expires_at),
-        refresh_timeout=policy.refresh_timeout / SECOND,
-        current=current,
-    )
+        "last_used_at": _time(session.child_at // _HOUR * _HOUR),
+        "expires_at": _time(session.expires_at),
+        "refresh_timeout": policy.refresh_timeout / SECOND,
+        "current": current,
+    }
+
+
+def encoded(answer: Mapping[str, object]) -> bytes:
+    """An answer in JSON; times as RFC 3339 has them."""
+    return _encode(answer).encode()
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+# One encoder for all: json.dumps makes a new one each time it is told anything.
+_encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_rfc3339).encode

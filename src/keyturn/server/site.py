@@ -208,17 +208,17 @@ class Site:
         return Reply(303, headers={"location": HOME}, cookies=cookies)
 
     def _account(self, claims: AccessClaims, user: User, sessions: list[Session], password: Form) -> SignedIn:
-        shown, policy = user_answer(user), self.api.context.policy
+        policy = self.api.context.policy
         answers = [session_answer(row, policy, current=row.id == claims.session_id) for row in sessions]
         return SignedIn(
-            email=shown.email,
-            username=shown.username,
-            full_name=shown.full_name,
-            roles=shown.roles,
-            member_since=shown.created_at,
+            email=user.email,
+            username=user.username,
+            full_name=user.full_name,
+            roles=user.roles,
+            member_since=user_answer(user)["created_at"],
             devices=[
-                Device(one.id, one.device, one.address, one.created_at, one.last_used_at, one.current)
-                for one in sorted(answers, key=lambda one: not one.current)
+                Device(one["id"], one["device"], one["address"], one["created_at"], one["last_used_at"], one["current"])
+                for one in sorted(answers, key=lambda one: not one["current"])
             ],
             password=password,
             expires_in=(claims.expires_at * SECOND - self.api.context.clock.now()) / SECOND,

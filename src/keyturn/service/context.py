@@ -124,16 +124,18 @@ def grant(
     user: User,
     now: int,
     *,
+    access_id: str | None = None,
     presented: str | None = None,
     token: RefreshToken | None = None,
 ) -> Grant:
     """The tokens for a session.
 
     Args:
+        access_id: the id of the access token; a fresh one by default.
         presented: the very refresh token that the client keeps, if it keeps the one it presented.
         token: the refresh token to mint otherwise; the session's child by default.
     """
-    access, expires_in = context.tokens.mint_access(session, user, now, fresh_id(context.entropy))
+    access, expires_in = context.tokens.mint_access(session, user, now, access_id or fresh_id(context.entropy))
     refresh = presented or context.tokens.mint_refresh(token or child_of(session), session)
     return Grant(session, user, access, refresh, expires_in, now)
 

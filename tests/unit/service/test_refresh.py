@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from tests.support.refreshing import refreshed
+
 from keyturn.core.keyring import KeyRing
 from keyturn.core.model import SECOND, Account, Delivery, Device, EndReason, Policy, Session, User
 from keyturn.core.rotation import child_of, ended, opened
 from keyturn.errors import KeyturnError, Overloaded, SessionEnded
 from keyturn.hashing import Argon2Hasher
 from keyturn.service.context import Context, Grant
-from keyturn.service.refresh import Presented, refresh_many
+from keyturn.service.refresh import Presented
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
 from keyturn.stores.keys import new_key
@@ -91,7 +93,7 @@ class World:
         return Presented(raw, token, in_body=True, received_at=self.clock.monotonic())
 
     def refresh(self, *batch: Presented) -> list[Grant | KeyturnError]:
-        return refresh_many(self.context, batch or [self.presented()])
+        return refreshed(self.context, batch or [self.presented()])
 
     def row(self) -> Session:
         return self.database.read(lambda tx: tx.sessions.load_many([self.session.id]))[self.session.id]
