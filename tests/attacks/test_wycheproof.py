@@ -24,7 +24,7 @@ from tests.support.wycheproof import (
 
 from keyturn.core import gate, keys
 from keyturn.core.gate import ACCESS_TYPES, TokenRefused, open_token
-from keyturn.core.keyring import SigningKey
+from keyturn.core.keyring import SigningKey, encoded
 from keyturn.core.keys import HS256, VerificationKey
 from keyturn.errors import AccessTokenInvalid, SettingsError
 from keyturn.service.context import Context
@@ -98,7 +98,7 @@ def _headers_without_a_type(monkeypatch: pytest.MonkeyPatch) -> None:
     strict = gate._header
 
     def completed(part: str) -> gate._Header:
-        members = gate._parse(part, "header")
+        members = gate.parsed(gate._decode(part, "header"), "header")
         kid = {"kid": spelled(str(members["kid"]))} if isinstance(members.get("kid"), str) else {}
         return strict(b64(compact_json({"typ": "at+jwt", **members, **kid})))
 
@@ -244,7 +244,7 @@ def test_the_server_trusts_the_keys_of_the_vectors(host: LiveServer, guests: lis
         assert _status(wire, grant["access_token"]) == 204
         for key in list(secrets.values())[:10]:
             claims = access_payload(iss=host.issuer, aud=host.issuer, sid=SESSION)
-            assert _status(wire, SigningKey(key.kid, key.algorithm, key.key).sign(claims, "at+jwt")) == 204
+            assert _status(wire, SigningKey(key.kid, key.algorithm, key.key).sign(encoded(claims), "at+jwt")) == 204
 
 
 @pytest.mark.parametrize("file", EXCEPTIONS)

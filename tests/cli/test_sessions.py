@@ -12,7 +12,7 @@ from tests.support.client import EMAIL, Browser
 from tests.support.commands import assert_one_line
 from tests.support.server import ServerProcess
 
-from keyturn.core.keyring import from_secret
+from keyturn.core.keyring import encoded, from_secret
 
 
 @pytest.fixture
@@ -173,7 +173,9 @@ def test_a_forged_token_and_one_for_another_server_say_why_they_are_refused(
     head, body, _ = token.split(".")
     forged = command("token", "inspect", given=f"{head}.{body}.{'A' * 86}", KEYTURN_ISSUER=server.issuer)
     assert "the signature is wrong" in forged.stdout
-    unknown = from_secret("2s7Yd0wqkVbXjzPfR5tGhN8mLcA1uEoI", purpose="access").sign({"sub": "\x1b[31mred"}, "at+jwt")
+    unknown = from_secret("2s7Yd0wqkVbXjzPfR5tGhN8mLcA1uEoI", purpose="access").sign(
+        encoded({"sub": "\x1b[31mred"}), "at+jwt"
+    )
     shown = command("token", "inspect", given=unknown)
     assert "the key is unknown" in shown.stdout
     assert "\x1b" not in shown.stdout

@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.fuzz.targets import KEYS, TARGETS
 from tests.support.tokens import access_payload, compact_json, header, refresh_payload
 
+from keyturn.core.keyring import encoded
+
 CORPUS = Path(__file__).parent / "corpus"
 
 _TEXTS: Mapping[str, list[bytes]] = {
@@ -54,8 +56,8 @@ def _tokens(kind: str, payload: Mapping[str, object]) -> Iterator[bytes]:
     for letter, key in KEYS.items():
         yield letter + compact_json(header(key, kind)) + b"\n" + compact_json(payload)
     key = KEYS[b"h"]
-    yield b"=" + key.sign(payload, kind).encode()
-    yield b"=" + KEYS[b"d"].sign(payload, kind).encode()
+    yield b"=" + key.sign(encoded(payload), kind).encode()
+    yield b"=" + KEYS[b"d"].sign(encoded(payload), kind).encode()
     yield b"h" + compact_json(header(key, kind, crit=["b64"], b64=False)) + b"\n" + compact_json(payload)
     yield b"h" + compact_json(header(key, kind)) + b'\n{"iss":1,"exp":"1790000000","iat":1e400,"sub":"\\ud800"}'
     yield b"h" + compact_json(header(key, kind, alg="none")) + b"\n" + compact_json(payload)

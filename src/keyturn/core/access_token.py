@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyturn.core.gate import ACCESS_CLAIMS
-from keyturn.core.keyring import SigningKey
+from keyturn.core.keyring import SigningKey, encoded, quoted
 from keyturn.core.model import AccessClaims
 
 TYPE = "at+jwt"
@@ -26,16 +26,11 @@ def mint(claims: AccessClaims, *, issuer: str, audience: str, key: SigningKey) -
     """
     if not RESERVED_CLAIMS.isdisjoint(claims.extra):
         raise ValueError(f"an extra claim may not be called {', '.join(sorted(RESERVED_CLAIMS & claims.extra.keys()))}")
-    payload = {
-        "iss": issuer,
-        "aud": audience,
-        "sub": claims.subject,
-        "sid": claims.session_id,
-        "jti": claims.id,
-        "iat": claims.issued_at,
-        "exp": claims.expires_at,
-        "auth_time": claims.authenticated_at,
-        "roles": claims.roles,
-        **claims.extra,
-    }
-    return key.sign(payload, TYPE)
+    # The claims of RFC 9068 have a fixed form, and there is one of these tokens in every answer.
+    payload = (
+        f'{{"iss":{quoted(issuer)},"aud":{quoted(audience)},"sub":{encoded(claims.subject)},"sid":"{claims.session_id}",'
+        f'"jti":"{claims.id}","iat":{claims.issued_at},"exp":{claims.expires_at},"auth_time":{claims.authenticated_at},'
+        f'"roles":{quoted(claims.roles)}'
+    )
+    extra = f",{encoded(claims.extra)[1:]}" if claims.extra else "}"
+    return key.sign(payload + extra, TYPE)

@@ -75,8 +75,12 @@ def _decode(part: str, name: str) -> bytes:
         raise TokenRefused(f"the {name} is not canonical base64url") from None
 
 
-def _parse(part: str, name: str) -> dict[str, object]:
-    data = _decode(part, name)
+def parsed(data: bytes, name: str = "payload") -> dict[str, object]:
+    """The members of a part of a token.
+
+    Raises:
+        TokenRefused: it is not an object in strict JSON.
+    """
     try:
         value = strict_json.parse(data, max_depth=_MAX_DEPTH, max_members=_MAX_MEMBERS)
     except strict_json.NotStrictJson as error:
@@ -91,7 +95,7 @@ def _parse(part: str, name: str) -> dict[str, object]:
 @lru_cache(maxsize=64)
 def _header(part: str) -> _Header:
     """Read a header. All tokens of a key have the same, hence the cache; it remembers what was said, not that it is true."""
-    members = _parse(part, "header")
+    members = parsed(_decode(part, "header"), "header")
     if members.keys() != _HEADER_MEMBERS:
         raise TokenRefused("the header has other members than alg, typ and kid")
     algorithm, kind, kid = members["alg"], members["typ"], members["kid"]
@@ -101,6 +105,11 @@ def _header(part: str) -> _Header:
 
 
 def open_token(token: str, *, types: Collection[str], keys: Mapping[str, VerificationKey]) -> dict[str, object]:
+    """Give the claims of an authentic token of ours. Arguments and errors are those of `authentic`."""
+    return parsed(authentic(token, types=types, keys=keys))
+
+
+def authentic(token: str, *, types: Collection[str], keys: Mapping[str, VerificationKey]) -> bytes:
     """Give the payload of an authentic token of ours, in the compact serialisation of JWS (RFC 7515).
 
     Authentic means that one of our keys signed it; nothing is said about its claims or whether it has expired.
@@ -130,7 +139,7 @@ def open_token(token: str, *, types: Collection[str], keys: Mapping[str, Verific
     signed = token[: match.end(2)].encode("ascii")
     if not key.verifies(signed, _decode(tail, "signature")):
         raise TokenRefused("the signature is wrong")
-    return _parse(body, "payload")
+    return _decode(body, "payload")
 
 
 def string(payload: Mapping[str, object], name: str, form: re.Pattern[str]) -> str:

@@ -24,7 +24,14 @@ from keyturn.core.model import Micros
 from keyturn.errors import SettingsError
 
 # UTF-8 as it is: names in other scripts would take three times the room in escapes, and a token must fit into a cookie.
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+"""A value in JSON, as it stands in tokens."""
+
+
+@lru_cache(maxsize=256)
+def quoted(value: str | tuple[str, ...]) -> str:
+    """A text, or a list of texts, in JSON: for what many tokens have in common."""
+    return encoded(value)
 
 
 class KeyState(StrEnum):
@@ -37,7 +44,7 @@ class KeyState(StrEnum):
 
 @lru_cache(maxsize=64)
 def _header(algorithm: str, kind: str, kid: str) -> bytes:
-    return urlsafe_b64encode(_encode({"alg": algorithm, "typ": kind, "kid": kid}).encode("ascii"))
+    return urlsafe_b64encode(encoded({"alg": algorithm, "typ": kind, "kid": kid}).encode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +79,19 @@ class SigningKey:
             return VerificationKey(self.kid, self.algorithm, self.key)
         return VerificationKey(self.kid, self.algorithm, JWKRegistry.import_key(self.key.as_dict(private=False)))
 
-    def sign(self, payload: Mapping[str, object], kind: str) -> str:
+    def sign(self, payload: str, kind: str) -> str:
         """A token: the compact serialisation of JWS (RFC 7515, 7.1), with the header that the gate expects.
 
         With HS256 and EdDSA, equal arguments give equal bytes.
 
         Args:
-            payload: the claims; their order is kept.
+            payload: the claims in JSON, an object.
             kind: the `typ` of the header.
 
         Raises:
             ValueError: the token would be longer than any gate takes.
         """
-        body = urlsafe_b64encode(_encode(payload).encode())
+        body = urlsafe_b64encode(payload.encode())
         signed = _header(self.algorithm, kind, self.kid) + b"." + body
         token = signed + b"." + urlsafe_b64encode(self.signature(signed))
         if len(token) > MAX_TOKEN_BYTES:

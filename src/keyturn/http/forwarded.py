@@ -46,6 +46,16 @@ def _listed(text: str, networks: Collection[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+@lru_cache(maxsize=1024)
+def _direct(peer: str, proxies: tuple[Network, ...]) -> Client | None:
+    """The client at the other end of the socket, if that is no listed proxy."""
+    if _listed(peer, proxies):
+        return None
+    address = _address(peer)
+    # A Unix socket has no address, and is nobody's but this machine's.
+    return Client(peer, trusted=not peer or (address is not None and address.is_loopback))
+
+
 def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> Client:
     """The client of a request.
 
@@ -57,10 +67,9 @@ def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> C
         headers: of the request.
         proxies: the listed ones.
     """
-    if not _listed(peer, proxies):
-        address = _address(peer)
-        # A Unix socket has no address, and is nobody's but this machine's.
-        return Client(peer, trusted=not peer or (address is not None and address.is_loopback))
+    direct = _direct(peer, tuple(proxies))
+    if direct is not None:
+        return direct
     hops = [hop.strip(" \t") for value in all_values(headers, b"x-forwarded-for") for hop in value.split(",")]
     while hops:
         hop = hops.pop()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -22,7 +23,6 @@ from keyturn.http.security import API_POLICY
 from keyturn.server.api import Api
 from keyturn.server.calls import Call, Document, Incoming, Reply, has_hung_up, read_body
 from keyturn.server.forms import read_form
-from keyturn.server.schemas import encoded
 
 _log = logging.getLogger("keyturn.errors")
 
@@ -79,7 +79,7 @@ async def _answer(reply: Reply, method: str, send: Send) -> None:
         content = reply.content.html.encode()
     elif reply.content is not None:
         headers["content-type"] = "application/json"
-        content = encoded(reply.content)
+        content = to_json(reply.content)
     if reply.status not in _WITHOUT_BODY:
         headers["content-length"] = str(len(content))
     if reply.private:
@@ -133,14 +133,15 @@ def router(
     by_path: dict[str, dict[str, Call]] = {}
     for call in calls:
         by_path.setdefault(call.path, {})[call.method] = call
-    endpoints = {path: Endpoint(path, found, origins) for path, found in by_path.items()}
-    routes = [Route(path, endpoint) for path, endpoint in endpoints.items() if "{" in path]
-    routes += [Route(page.path, page) for page in pages]
-    others = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    endpoints = [Endpoint(path, found, origins) for path, found in by_path.items()]
+    # A path without parameters is looked up; a router would compare it with every pattern in turn.
+    plain: dict[str, ASGIApp] = {endpoint.path: endpoint for endpoint in endpoints if "{" not in endpoint.path}
+    plain |= {page.path: page for page in pages}
+    patterns = [Route(endpoint.path, endpoint) for endpoint in endpoints if "{" in endpoint.path]
+    others = Router(patterns, redirect_slashes=False, lifespan=lifespan)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        # A path without parameters is looked up; a router would compare it with every pattern in turn.
-        await endpoints.get(scope.get("path", ""), others)(scope, receive, send)
+        await plain.get(scope.get("path", ""), others)(scope, receive, send)
 
     return route
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from json import JSONEncoder
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -197,16 +195,3 @@ def session_answer(session: Session, policy: Policy, *, current: bool) -> JSON:
         "refresh_timeout": policy.refresh_timeout / SECOND,
         "current": current,
     }
-
-
-def encoded(answer: Mapping[str, object]) -> bytes:
-    """An answer in JSON; times as RFC 3339 has them."""
-    return _encode(answer).encode()
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-# One encoder for all: json.dumps makes a new one each time it is told anything.
-_encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_rfc3339).encode
