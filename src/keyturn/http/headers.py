@@ -14,7 +14,7 @@ def all_values(headers: RawHeaders, name: bytes) -> list[str]:
 
 def single_value(headers: RawHeaders, name: bytes) -> str | None:
     """The value of a header that came exactly once; one that came twice means nothing certain and counts as empty."""
-    values = all_values(headers, name)
+    values = [value for key, value in headers if key == name]
     if not values:
         return None
-    return values[0] if len(values) == 1 else ""
+    return values[0].decode("latin-1") if len(values) == 1 else ""

@@ -121,7 +121,10 @@ class Edge:
 
     def _check(self, scope: Scope, client: Client) -> None:
         headers: RawHeaders = scope["headers"]
-        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        size = 0
+        for name, value in headers:
+            size += len(name) + len(value)
+        if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
             raise HeadersTooLarge
         if scope["path"] in PROBES:
             return

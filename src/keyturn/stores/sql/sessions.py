@@ -30,17 +30,14 @@ _PLAIN_FIELDS = (
     "expires_at",
     "idle_expires_at",
     "ended_at",
-    "remember",
 )
-_WIDTH = len(_PLAIN_FIELDS)
+"""The first fields of a session, in its order, as they are stored."""
 
-_SESSION_COLUMNS = [
-    *(sessions.c[name] for name in _PLAIN_FIELDS),
-    sessions.c.end_reason,
-    sessions.c.delivery,
-    sessions.c.device_label,
-    sessions.c.device_address,
-]
+_WIDTH = len(_PLAIN_FIELDS)
+_OTHERS = ("end_reason", "delivery", "remember", "device_label", "device_address")
+_SESSION_COLUMNS = [sessions.c[name] for name in (*_PLAIN_FIELDS, *_OTHERS)]
+_USER_AT = len(_SESSION_COLUMNS)
+_DELIVERY = {delivery.value: delivery for delivery in Delivery}
 
 
 class _Reading:
@@ -91,20 +88,23 @@ _PURGE = delete(sessions).where(sessions.c.id.in_(_EXPIRED.scalar_subquery()))
 
 
 def _session(row: Sequence[Any]) -> Session:
-    end_reason, delivery, label, address = row[_WIDTH : _WIDTH + 4]
-    return Session(
-        **dict(zip(_PLAIN_FIELDS, row[:_WIDTH], strict=True)),
-        end_reason=EndReason(end_reason) if end_reason else None,
-        delivery=Delivery(delivery),
-        device=Device(label, address),
-        user=user_from(row[_WIDTH + 4 :]) if len(row) > _WIDTH + 4 else None,
+    end_reason, delivery, remember, label, address = row[_WIDTH:_USER_AT]
+    fields = (
+        *row[:_WIDTH],
+        EndReason(end_reason) if end_reason else None,
+        _DELIVERY[delivery],
+        remember,
+        Device(label, address),
+        user_from(row[_USER_AT:]) if len(row) > _USER_AT else None,
     )
+    return Session(*fields)
 
 
 def _inserted(session: Session) -> dict[str, Any]:
     return {name: getattr(session, name) for name in _PLAIN_FIELDS} | {
         "end_reason": session.end_reason and session.end_reason.value,
         "delivery": session.delivery.value,
+        "remember": session.remember,
         "device_label": session.device.label,
         "device_address": session.device.address,
     }

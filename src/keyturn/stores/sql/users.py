@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Executable, bindparam, delete, insert, literal_column, select, tuple_, update
@@ -53,9 +54,16 @@ def user_from(row: Sequence[Any]) -> User | None:
     """The user in a row of `USER_COLUMNS`, or none if an outer join found none."""
     if row[0] is None:
         return None
-    fields = dict(zip(USER_FIELDS, row, strict=True))
-    fields["roles"] = tuple(json.loads(fields["roles"]))
-    return User(**fields)
+    user_id, email, created_at, email_verified, username, full_name, roles, disabled, tokens_valid_from = row
+    return User(
+        user_id, email, created_at, email_verified, username, full_name, _roles(roles), disabled, tokens_valid_from
+    )
+
+
+@lru_cache(maxsize=1024)
+def _roles(stored: str) -> tuple[str, ...]:
+    """Most users have the same few."""
+    return tuple(json.loads(stored))
 
 
 def _columns(user: User) -> dict[str, Any]:
