@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.client import Browser
+from tests.support.postgres import Cluster, running
 from tests.support.server import LiveServer
 from tests.support.witness import WITNESS
 
@@ -51,3 +52,10 @@ def browser(server: LiveServer) -> Iterator[Browser]:
     """A client with a cookie jar, signed in nowhere."""
     with Browser(server.url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server for all tests of this process; each makes a database of its own."""
+    with running() as cluster:
+        yield cluster

@@ -186,7 +186,10 @@ class Transaction(Protocol):
 
     @property
     def now(self) -> Micros:
-        """The store's time, read when the transaction had begun (and waited for whatever it had to wait for)."""
+        """The store's time, read after whatever the transaction had to wait for: its turn, or the locks that it took before.
+
+        It is the same however often it is asked.
+        """
         ...
 
     @property

@@ -1,9 +1,11 @@
-"""Both stores keep the contract."""
+"""Every store keeps the contract."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import Cluster
+from tests.support.programs import needs
 
 from keyturn.ports import Database
 from keyturn.stores.memory import MemoryDatabase
@@ -33,3 +35,33 @@ class TestSqlite(StoreContract, DurabilityContract):
     def reopen(self, database: Database) -> Database:
         database.close()
         return open_database(self.url, clock=SystemClock())
+
+
+@needs("postgres")
+class TestPostgres(StoreContract, DurabilityContract):
+    isolation = "read committed"
+
+    @pytest.fixture
+    def url(self, postgres: Cluster) -> str:
+        url = postgres.database()
+        postgres.execute(
+            f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{self.isolation}'"
+        )
+        return url
+
+    @pytest.fixture
+    def database(self, url: str) -> Iterator[SqlDatabase]:
+        self.url = url
+        database = open_database(url, clock=SystemClock())
+        yield database
+        database.close()
+
+    def reopen(self, database: Database) -> Database:
+        database.close()
+        return open_database(self.url, clock=SystemClock())
+
+
+class TestSerializablePostgres(TestPostgres):
+    """The level that distributed engines of PostgreSQL's kind offer: conflicts are errors, and whoever meets one begins again."""
+
+    isolation = "serializable"

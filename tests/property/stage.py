@@ -11,6 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.rows import dict_row
+from tests.support.postgres import ClockedPostgres, Cluster
+
 from keyturn.core.keyring import KeyRing
 from keyturn.core.model import SECOND, AccessClaims, Policy
 from keyturn.hashing import Argon2Hasher
@@ -112,3 +116,41 @@ class Stage:
     def close(self) -> None:
         self.context.database.close()
         self._folder.cleanup()
+
+
+class PostgresStage(Stage):
+    """The same over PostgreSQL; a copy of the database is a database made from it.
+
+    Args:
+        cluster: where to make databases.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._name = cluster.database().rpartition("/")[2]
+        super().__init__()
+
+    def _opened(self) -> SqlDatabase:
+        return ClockedPostgres(self._cluster.url(self._name), self.clock)
+
+    def copy(self) -> None:
+        self.context.database.close()
+        self._cluster.execute(f"DROP DATABASE IF EXISTS {self._name}_copy")
+        self._cluster.execute(f"CREATE DATABASE {self._name}_copy TEMPLATE {self._name}")
+        # What was kept in memory stays: only the connections are new.
+        self.context = replace(self.context, database=self._opened())
+
+    def fall_back(self) -> None:
+        self.context.database.close()
+        self._cluster.execute(f"DROP DATABASE {self._name}")
+        self._cluster.execute(f"CREATE DATABASE {self._name} TEMPLATE {self._name}_copy")
+        self.reopen()
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        with psycopg.connect(self._cluster.url(self._name), row_factory=dict_row) as connection:
+            return {row["id"]: row for row in connection.execute("SELECT * FROM sessions")}
+
+    def close(self) -> None:
+        super().close()
+        self._cluster.execute(f"DROP DATABASE {self._name}")
+        self._cluster.execute(f"DROP DATABASE IF EXISTS {self._name}_copy")

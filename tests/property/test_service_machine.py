@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +18,9 @@ from hypothesis.stateful import (
 )
 from tests.property.oracle import Leaf, Oracle, Past, Person, Rules
 from tests.property.picks import PICKS, Pick, picked
-from tests.property.stage import ABSOLUTE, IDLE, LIFE, THROTTLE, WINDOW, Stage
+from tests.property.stage import ABSOLUTE, IDLE, LIFE, THROTTLE, WINDOW, PostgresStage, Stage
+from tests.support.postgres import Cluster
+from tests.support.programs import needs
 from tests.support.refreshing import refreshed
 
 from keyturn.core.model import SECOND, AccessClaims, Delivery
@@ -52,9 +55,11 @@ after_a_while = precondition(lambda self: self.presentations > 8 * (1 + self.ses
 class Machine(RuleBasedStateMachine):
     """People with sessions, clients with tokens, and an operator; each rule is something that one of them does."""
 
+    make_stage: Callable[[], Stage] = Stage
+
     def __init__(self) -> None:
         super().__init__()
-        self.stage = Stage()
+        self.stage = type(self).make_stage()
         self.oracle = Oracle(RULES)
         self.sessions: list[str] = []
         self.owners: dict[str, Person] = {}
@@ -454,6 +459,23 @@ QUICK = settings(
 
 def test_every_client_is_told_what_the_protocol_says() -> None:
     run_state_machine_as_test(Machine, settings=QUICK)
+
+
+def _over(cluster: Cluster) -> type[Machine]:
+    return type("PostgresMachine", (Machine,), {"make_stage": partial(PostgresStage, cluster)})
+
+
+@needs("postgres")
+def test_every_client_is_told_what_the_protocol_says_over_postgresql(postgres: Cluster) -> None:
+    run_state_machine_as_test(_over(postgres), settings=settings(QUICK, max_examples=6))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@needs("postgres")
+def test_every_client_is_told_what_the_protocol_says_in_long_histories_over_postgresql(postgres: Cluster) -> None:
+    deep = settings(QUICK, max_examples=100, stateful_step_count=100, derandomize=False)
+    run_state_machine_as_test(_over(postgres), settings=deep)
 
 
 @pytest.mark.soak

@@ -61,6 +61,11 @@ def rows_of(path: Path) -> dict[str, Row]:
     return {session: Row(generation, reason) for session, generation, reason in found}
 
 
+def rows_in(found: Iterable[tuple[object, ...]]) -> dict[str, Row]:
+    """The same, from the ids, generations and reasons that another database gave."""
+    return {str(session): Row(int(str(generation)), reason and str(reason)) for session, generation, reason in found}
+
+
 def violations(events: Iterable[Event], rows: Mapping[str, Row]) -> list[Violation]:
     """Everything in a history of honest clients that must not be."""
     by_session: dict[str, list[Event]] = {}

@@ -89,15 +89,16 @@ class LoadClient:
             return self.sign_out()
         return self.refresh() if self.token else self.sign_in()
 
-    def live(self, *, restless: int | None = None) -> None:
-        """Go on until the server is gone.
+    def live(self, stopping: threading.Event, *, restless: int | None = None) -> None:
+        """Go on until the server is gone, or it is time to stop.
 
         Args:
+            stopping: set when it is.
             restless: after so many refreshes, sign out and in again.
         """
         for number in count(1):
             status = self.sign_out() if restless and self.token and number % restless == 0 else self.go_on()
-            if status is None:
+            if status is None or stopping.is_set():
                 return
 
     def close(self) -> None:
@@ -155,13 +156,30 @@ class Crowd:
         Args:
             restless: which clients sign out and in again, and after how many refreshes.
         """
-        return [start(partial(c.live, restless=restless.get(number))) for number, c in enumerate(self.clients)]
+        self._stopping = threading.Event()
+        return [
+            start(partial(c.live, self._stopping, restless=restless.get(number)))
+            for number, c in enumerate(self.clients)
+        ]
 
-    def wait_for(self, events: int) -> None:
-        """Wait until so many more things have happened, to all clients together."""
-        goal = len(self.events) + events
+    def stop(self) -> None:
+        """Tell everybody to stop after what they are about."""
+        self._stopping.set()
+
+    def wait_for(self, events: int, *, status: int | None = None) -> None:
+        """Wait until so many more things have happened, to all clients together.
+
+        Args:
+            events: how many.
+            status: of those that count; none: all of them.
+        """
+
+        def happened() -> int:
+            return sum(status in (None, event.status) for event in self.events)
+
+        goal = happened() + events
         until = time.monotonic() + 60
-        while len(self.events) < goal:
+        while happened() < goal:
             assert time.monotonic() < until, "the clients are stuck"
             time.sleep(0.01)
 

@@ -15,7 +15,7 @@ from keyturn.server.settings import Settings
 from keyturn.server.wiring import database_url, open_keys
 from keyturn.service import administration
 from keyturn.stores.keys import FILE_NAME, ensure_private_directory
-from keyturn.stores.sql import backup, sqlite
+from keyturn.stores.sql import backup, postgresql, sqlite
 from keyturn.system import SystemClock
 
 
@@ -54,7 +54,7 @@ def _findings(settings: Settings, data_dir: DataDir) -> list[Finding]:
     if backup.exists(url):
         newest = _newest(data_dir)
     found = find(settings, now=clock.now(), keys=keys, newest=newest)
-    exposed = private(sqlite.path_of(url))
+    exposed = None if postgresql.is_meant(url) else private(sqlite.path_of(url))
     return [*found, *([exposed] if exposed is not None else [])]
 
 

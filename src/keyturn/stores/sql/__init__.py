@@ -1,4 +1,4 @@
-"""Sessions and users in an SQL database: SQLAlchemy Core on SQLite."""
+"""Sessions and users in an SQL database: SQLAlchemy Core on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 

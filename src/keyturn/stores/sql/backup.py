@@ -16,7 +16,7 @@ from pathlib import Path
 from keyturn.core.model import EndReason, Micros
 from keyturn.errors import SettingsError
 from keyturn.stores import migrations
-from keyturn.stores.sql import sqlite
+from keyturn.stores.sql import postgresql, sqlite
 from keyturn.stores.sql.tables import sessions
 
 _PATIENCE = 1.0
@@ -54,7 +54,13 @@ class Copied:
 
 
 def exists(url: str) -> bool:
-    """Whether there is a database at a URL."""
+    """Whether there is a database of ours at a URL, or with SQLite a file that may be one.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
+    if postgresql.is_meant(url):
+        return postgresql.revision_of(url) is not None
     return sqlite.path_of(url).exists()
 
 
@@ -67,6 +73,8 @@ def upgrade(url: str) -> tuple[str | None, str | None]:
     Raises:
         SettingsError, StoreUnavailable
     """
+    if postgresql.is_meant(url):
+        return postgresql.upgrade(url)
     path = sqlite.path_of(url)
     sqlite.prepare(path, busy_timeout=_PATIENCE)
     with sqlite.writer(path, busy_timeout=_PATIENCE).begin() as connection:
@@ -85,7 +93,7 @@ def backup(url: str, target: Path) -> Copied:
     Raises:
         SettingsError: there is nothing to copy, it is not ours, or the copy cannot be written. No copy is left then.
     """
-    path = sqlite.path_of(url)
+    path = _file_of(url, "Copy it with pg_dump: docs/postgresql.md says how.")
     if target.exists():
         raise SettingsError(f"{target} exists already. Name another file; nothing was overwritten.")
     with _speaking_of(target), _scratch(target) as scratch:
@@ -109,7 +117,7 @@ def restore(url: str, source: Path, *, now: Micros, keep_sessions: bool = False)
     Raises:
         SettingsError: the copy is damaged, not ours or of a newer version; or a server is running on the database.
     """
-    path = sqlite.path_of(url)
+    path = _file_of(url, "Put a copy back with pg_restore, then end what it revives: keyturn sessions end --all.")
     with _speaking_of(path), _scratch(path) as scratch:
         with _speaking_of(source), closing(_open_existing(source)) as opened:
             _copy(opened, scratch)
@@ -126,6 +134,12 @@ def restore(url: str, source: Path, *, now: Micros, keep_sessions: bool = False)
             with closing(sqlite.connect(scratch, _PATIENCE)) as candidate:
                 candidate.backup(replaced)
         return _counted(path)
+
+
+def _file_of(url: str, otherwise: str) -> Path:
+    if postgresql.is_meant(url):
+        raise SettingsError(f"The database is PostgreSQL. {otherwise}")
+    return sqlite.path_of(url)
 
 
 def _open_existing(path: Path) -> sqlite3.Connection:

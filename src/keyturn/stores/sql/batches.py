@@ -38,7 +38,7 @@ def _unfolded_json() -> FromClause:
 
 
 def _unfolded_arrays() -> FromClause:
-    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in zip(_COLUMNS, _TYPES, strict=True)]
+    arrays = [bindparam(f"new_{name}", type_=ARRAY(kind)) for name, kind in zip(_COLUMNS, _TYPES, strict=True)]
     columns = [column(name, kind) for name, kind in zip(_COLUMNS, _TYPES, strict=True)]
     return func.unnest(*arrays).table_valued(*columns, name="new").render_derived()
 
@@ -73,4 +73,4 @@ def rows(engine: str, sessions: Sequence[Session]) -> dict[str, Any]:
     rows = sorted([*_values(session), session.end_reason and session.end_reason.value] for session in sessions)
     if engine == SQLITE:
         return {"rows": json.dumps(rows)}
-    return {name: [row[place] for row in rows] for place, name in enumerate(_COLUMNS)}
+    return {f"new_{name}": [row[place] for row in rows] for place, name in enumerate(_COLUMNS)}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, partial
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from keyturn.core.model import Micros
 from keyturn.errors import StoreUnavailable
 from keyturn.ports import Clock, UserStore
 from keyturn.stores import migrations
-from keyturn.stores.sql import sqlite
+from keyturn.stores.sql import postgresql, sqlite
 from keyturn.stores.sql.sessions import SqlSessions
 from keyturn.stores.sql.tables import meta
 from keyturn.stores.sql.users import SqlUsers
@@ -39,18 +42,70 @@ class OwnUsers(Protocol):
 
 
 class SqlTransaction:
-    """`keyturn.ports.Transaction` in SQL."""
+    """`keyturn.ports.Transaction` in SQL.
 
-    def __init__(self, connection: Connection, now: Micros, own_users: OwnUsers | None = None) -> None:
-        self.now = now
+    Args:
+        connection: in a transaction.
+        clock: the time, as this connection's database has it; asked once, when the time is first wanted.
+        own_users: the application's own table of users, if there is one.
+    """
+
+    def __init__(self, connection: Connection, clock: Callable[[], Micros], own_users: OwnUsers | None = None) -> None:
+        self._clock = clock
         self.users: UserStore = SqlUsers(connection) if own_users is None else own_users(connection)
-        self.sessions = SqlSessions(connection, now, None if own_users is None else self.users)
+        self.sessions = SqlSessions(connection, lambda: self.now, None if own_users is None else self.users)
+
+    @cached_property
+    def now(self) -> Micros:
+        return self._clock()
 
 
-class SqlDatabase:
+class SqlDatabase(ABC):
     """`keyturn.ports.Database` in SQL; made by `open_database`.
 
-    One thread writes at a time, over one connection that stays open. The others queue in the process, where waiting costs
+    Args:
+        readers: begins transactions that only read.
+        own_users: the application's own table of users, if there is one.
+    """
+
+    def __init__(self, *, readers: Engine, own_users: OwnUsers | None = None) -> None:
+        self._readers = readers
+        self._own_users = own_users
+
+    def transact(self, work: Callable[[SqlTransaction], T]) -> T:
+        with _answering():
+            for _ in range(postgresql.ATTEMPTS - 1):
+                try:
+                    return self._attempt(work)
+                except DBAPIError as error:
+                    if not postgresql.may_be_repeated(error):
+                        raise
+            return self._attempt(work)
+
+    def read(self, work: Callable[[SqlTransaction], T]) -> T:
+        with _answering(), self._readers.begin() as connection:
+            return work(self._transaction(connection))
+
+    def ping(self) -> None:
+        with _answering(), self._readers.begin() as connection:
+            connection.execute(_PING).all()
+
+    def close(self) -> None:
+        self._readers.dispose()
+
+    def _attempt(self, work: Callable[[SqlTransaction], T]) -> T:
+        with self._writing() as connection, connection.begin():
+            return work(self._transaction(connection))
+
+    @abstractmethod
+    def _transaction(self, connection: Connection) -> SqlTransaction: ...
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Connection]: ...
+
+
+class SqliteDatabase(SqlDatabase):
+    """One thread writes at a time, over one connection that stays open. The others queue in the process, where waiting costs
     nothing, and only the first of them waits for the database's own lock.
 
     Args:
@@ -64,46 +119,33 @@ class SqlDatabase:
     def __init__(
         self, *, writer: Engine, readers: Engine, clock: Clock, patience: float, own_users: OwnUsers | None = None
     ) -> None:
-        self._own_users = own_users
+        super().__init__(readers=readers, own_users=own_users)
         self._writer = writer
-        self._readers = readers
         self._clock = clock
         self._patience = patience
         self._turn = threading.Lock()
         self._connection: Connection | None = None
 
-    def transact(self, work: Callable[[SqlTransaction], T]) -> T:
-        with self._my_turn(), _answering():
-            connection = self._connection = self._connection or self._writer.connect()
-            try:
-                with connection.begin():
-                    return work(self._transaction(connection))
-            except DBAPIError:
-                self._disconnect()
-                raise
-
-    def read(self, work: Callable[[SqlTransaction], T]) -> T:
-        with _answering(), self._readers.begin() as connection:
-            return work(self._transaction(connection))
-
-    def ping(self) -> None:
-        with _answering(), self._readers.begin() as connection:
-            connection.execute(_PING).all()
-
     def close(self) -> None:
         with self._turn:
             self._disconnect()
-        self._readers.dispose()
+        super().close()
 
     def _transaction(self, connection: Connection) -> SqlTransaction:
-        return SqlTransaction(connection, self._clock.now(), self._own_users)
+        # The transaction waited for its lock when it began, and for nothing after that.
+        now = self._clock.now()
+        return SqlTransaction(connection, lambda: now, self._own_users)
 
     @contextmanager
-    def _my_turn(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[Connection]:
         if not self._turn.acquire(timeout=self._patience):
             raise StoreUnavailable
         try:
-            yield
+            self._connection = self._connection or self._writer.connect()
+            yield self._connection
+        except DBAPIError:
+            self._disconnect()
+            raise
         finally:
             self._turn.release()
 
@@ -113,11 +155,35 @@ class SqlDatabase:
             connection.close()
 
 
+class PostgresDatabase(SqlDatabase):
+    """Several threads write at a time, and the database's own clock is the time: several servers share it.
+
+    Args:
+        writers: begins transactions that may write.
+        readers: begins transactions that only read.
+        own_users: the application's own table of users, if there is one.
+    """
+
+    def __init__(self, *, writers: Engine, readers: Engine, own_users: OwnUsers | None = None) -> None:
+        super().__init__(readers=readers, own_users=own_users)
+        self._writers = writers
+
+    def close(self) -> None:
+        self._writers.dispose()
+        super().close()
+
+    def _transaction(self, connection: Connection) -> SqlTransaction:
+        return SqlTransaction(connection, partial(postgresql.now, connection), self._own_users)
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return self._writers.connect()
+
+
 @contextmanager
 def _answering() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, NoConnectionFree) as error:
         raise StoreUnavailable from error
 
 
@@ -129,15 +195,18 @@ def open_database(
     Several processes may do so at once: one of them does the work, the others wait for it.
 
     Args:
-        url: `sqlite:////absolute/path.db`.
-        clock: where the transactions' time comes from.
-        busy_timeout: how long a transaction waits for its turn, in seconds: once for the other threads, once for other processes.
+        url: `sqlite:////absolute/path.db` or `postgresql://user:password@host/name`.
+        clock: where the transactions' time comes from with SQLite; PostgreSQL has its own.
+        busy_timeout: how long a transaction waits for its turn, in seconds: once for the other threads (with PostgreSQL: for a
+            connection), once for other processes.
         own_users: the application's own table of users, instead of ours.
 
     Raises:
-        SettingsError: the URL or the file cannot be used, or a newer version of Keyturn has been here.
+        SettingsError: the URL or the database cannot be used, or a newer version of Keyturn has been here.
         StoreUnavailable: the database is locked, or does not answer.
     """
+    if postgresql.is_meant(url):
+        return _open_postgresql(url, busy_timeout, own_users)
     path = sqlite.path_of(url)
     sqlite.prepare(path, busy_timeout=busy_timeout)
     attached = dict(getattr(own_users, "databases", {}))
@@ -150,10 +219,14 @@ def open_database(
         if not newest:  # whoever only reads waits for nobody
             with writer.begin() as connection:
                 migrations.upgrade(connection)
-    return SqlDatabase(
-        writer=writer,
-        readers=readers,
-        clock=clock,
-        patience=busy_timeout,
-        own_users=own_users,
-    )
+    return SqliteDatabase(writer=writer, readers=readers, clock=clock, patience=busy_timeout, own_users=own_users)
+
+
+def _open_postgresql(url: str, patience: float, own_users: OwnUsers | None) -> SqlDatabase:
+    writers = postgresql.engine(url, patience=patience)
+    try:
+        postgresql.prepare(writers)
+    except BaseException:
+        writers.dispose()
+        raise
+    return PostgresDatabase(writers=writers, readers=postgresql.reading(writers), own_users=own_users)

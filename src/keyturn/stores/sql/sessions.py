@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -115,11 +115,11 @@ class SqlSessions:
 
     Args:
         connection: in a transaction.
-        now: the transaction's time.
+        now: gives the transaction's time.
         users: where the users are kept, if not in our own table.
     """
 
-    def __init__(self, connection: Connection, now: Micros, users: UserStore | None = None) -> None:
+    def __init__(self, connection: Connection, now: Callable[[], Micros], users: UserStore | None = None) -> None:
         self._connection = connection
         self._engine = connection.dialect.name
         self._now = now
@@ -138,17 +138,17 @@ class SqlSessions:
         self._connection.execute(_INSERT, _inserted(session))
 
     def live_of_user(self, user_id: str) -> list[Session]:
-        return self._read(self._reading.live_of_user, user_id=user_id, now=self._now)
+        return self._read(self._reading.live_of_user, user_id=user_id, now=self._now())
 
     def live(self, limit: int) -> list[Session]:
-        return self._read(self._reading.live, count=limit, now=self._now)
+        return self._read(self._reading.live, count=limit, now=self._now())
 
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
-        parameters = {"of": user_id, "keep": keep or "", "now": self._now, "reason": reason.value}
+        parameters = {"of": user_id, "keep": keep or "", "now": self._now(), "reason": reason.value}
         return list(self._connection.execute(_END, parameters).scalars())
 
     def end_some(self, reason: EndReason, limit: int) -> list[str]:
-        parameters = {"count": limit, "now": self._now, "reason": reason.value}
+        parameters = {"count": limit, "now": self._now(), "reason": reason.value}
         return list(self._connection.execute(_END_SOME, parameters).scalars())
 
     def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
@@ -158,7 +158,7 @@ class SqlSessions:
         self._connection.execute(_FORGET, {"of": user_id})
 
     def purge(self, limit: int) -> int:
-        return self._connection.execute(_PURGE, {"now": self._now, "count": limit}).rowcount
+        return self._connection.execute(_PURGE, {"now": self._now(), "count": limit}).rowcount
 
     def _read(self, statement: Executable, **parameters: Any) -> list[Session]:
         found = [_session(row) for row in self._connection.execute(statement, parameters)]

@@ -40,8 +40,8 @@ def path_of(url: str) -> Path:
         raise SettingsError("The database URL cannot be read. Write sqlite:////absolute/path.db.") from None
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise SettingsError(
-            f"{parsed.drivername} is not supported: this version keeps its data in SQLite, and PostgreSQL is not supported by "
-            "this version yet. Write sqlite:////absolute/path.db."
+            f"{parsed.drivername} is not supported: Keyturn keeps its data in SQLite or PostgreSQL. Write "
+            "sqlite:////absolute/path.db or postgresql://user:password@host/name."
         )
     if parsed.query or not parsed.database or parsed.database == ":memory:":
         raise SettingsError("The database URL must name a file, without parameters: sqlite:////absolute/path.db.")

@@ -140,14 +140,17 @@ class TransactionContract:
 
     def test_the_time_of_a_transaction_is_read_once_its_turn_has_come(self, database: Database) -> None:
         begun, turn_of_second = Event(), Event()
+        register(database, Account(sample_user(), None))
 
-        def first(_: Transaction) -> Micros:
+        def first(transaction: Transaction) -> Micros:
+            transaction.users.lock("u1")
             begun.set()
             turn_of_second.wait(0.1)  # time enough for the second to read a clock, if it reads one before its turn
             return reader.submit(now_of, database).result(PATIENCE)
 
         def second(transaction: Transaction) -> Micros:
             turn_of_second.set()
+            transaction.users.lock("u1")
             return transaction.now
 
         with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(1) as reader:
