@@ -79,8 +79,7 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://kim:hunter2@db/keyturn", "PostgreSQL is not supported by this version"),
-        ("postgresql+psycopg://kim:hunter2@db/keyturn", "PostgreSQL is not supported by this version"),
+        ("mysql+pymysql://kim:hunter2@db/keyturn", "SQLite or PostgreSQL"),
         ("mysql://kim:hunter2@db/keyturn", "mysql is not supported"),
         ("sqlite+aiosqlite:////tmp/hunter2.db", "not supported"),
         ("sqlite://", "must name a file"),
