@@ -19,6 +19,7 @@ class Figure:
         form: how to write it, such as "{:,.0f}/s".
         bound: "at least" or "at most", where something is wanted.
         wanted: how much.
+        missing: why there is no number, where there is none.
     """
 
     what: str
@@ -26,15 +27,18 @@ class Figure:
     form: str = "{:.2f}"
     bound: str = ""
     wanted: float = 0.0
+    missing: str = ""
 
     @property
     def holds(self) -> bool:
-        """Whether it is as wanted; so is a figure of which nothing is wanted."""
-        return not self.bound or _COMPARE[self.bound](self.value, self.wanted)
+        """Whether it is as wanted; so is a figure of which nothing is wanted, and one that is missing."""
+        return not self.bound or bool(self.missing) or _COMPARE[self.bound](self.value, self.wanted)
 
     @property
     def row(self) -> str:
         wanted = f"{self.bound} {self.form.format(self.wanted)}" if self.bound else ""
+        if self.missing:
+            return f"| {self.what} | {self.missing} | {wanted} | |"
         verdict = "" if not self.bound else "yes" if self.holds else "NO"
         return f"| {self.what} | {self.form.format(self.value)} | {wanted} | {verdict} |"
 

@@ -1,68 +1,42 @@
-"""Refreshes a second: durable, rotating every time (W = 0), 64 clients with a session each."""
+"""Refreshes a second, Keyturn's beside those of what people use today: 64 connections, every token rotated at every use."""
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
-import time
-from contextlib import closing
+from functools import partial
 
+from benchmarks import keyturn_servers
+from benchmarks.contestants import Measured, Starting, compare
 from benchmarks.figures import Figure
-from benchmarks.running import BASE, Client, Connection, Running, request, server
+from benchmarks.peers import express
 
-CLIENTS = 64
-SECONDS = 5.0
-_TOKEN = b'"refresh_token":"'
-
-
-def _sessions(running: Running) -> list[str]:
-    connection = Connection(running.address)
-    tokens = []
-    for number in range(CLIENTS):
-        body = {"email": f"user{number}@example.com", "password": "correct horse", "delivery": "body"}
-        status, answer = connection.exchange(request("POST", f"{BASE}/register", body))
-        assert status == 201, answer
-        tokens.append(answer["refresh_token"])
-    return tokens
-
-
-async def _drive(running: Running, tokens: list[str]) -> tuple[int, float]:
-    loop = asyncio.get_running_loop()
-    answered = 0
-    began = time.perf_counter()
-    until = began + SECONDS
-
-    def following(status: int, body: bytes) -> bytes | None:
-        nonlocal answered
-        assert status == 200, body
-        answered += 1
-        if time.perf_counter() > until:
-            return None
-        start = body.index(_TOKEN) + len(_TOKEN)
-        token = body[start : body.index(b'"', start)].decode()
-        return request("POST", f"{BASE}/refresh-token", {"refresh_token": token})
-
-    finished = []
-    for token in tokens:
-        done = loop.create_future()
-        finished.append(done)
-        first = request("POST", f"{BASE}/refresh-token", {"refresh_token": token})
-        await loop.create_connection(lambda first=first, done=done: Client(first, following, done), *running.address)
-    await asyncio.gather(*finished)
-    return answered, time.perf_counter() - began
+SQLITE, SQLITE_ES256 = "refresh, Keyturn, SQLite, HS256", "refresh, Keyturn, SQLite, ES256"
+CONTESTANTS: dict[str, Starting] = {
+    SQLITE: partial(keyturn_servers.sqlite, "HS256"),
+    SQLITE_ES256: partial(keyturn_servers.sqlite, "ES256"),
+    "refresh, Express and jsonwebtoken, tokens in an array in memory": partial(express.refreshing, "array"),
+    "refresh, the same with a KeyObject and a Set": partial(express.refreshing, "set"),
+}
+WANTED = {SQLITE: 12_000, SQLITE_ES256: 8_000}
+TIMES = dict(zip([name for name in CONTESTANTS if name not in WANTED], (3.5, 1.3), strict=True))
+_BUSY = 0.9
 
 
 def measure() -> list[Figure]:
     """The figures."""
-    figures = []
-    for algorithm in ("ES256", "EdDSA"):
-        with server({"KEYTURN_REFRESH_WINDOW": "0s", "KEYTURN_ACCESS_ALGORITHM": algorithm}) as running:
-            tokens = _sessions(running)
-            answered, seconds = asyncio.run(_drive(running, tokens))
-            with closing(sqlite3.connect(running.data_dir / "keyturn.db")) as database:
-                generations = database.execute("select sum(generation) from sessions").fetchone()[0]
-        # Every 200 was a rotation that is in the database: no answer was invented, none was lost.
-        assert generations == answered, (generations, answered)
-        what = f"refresh, durable, rotating, {CLIENTS} clients, {algorithm}"
-        figures.append(Figure(what, answered / seconds, "{:,.0f}/s", "at least", 1000))
+    measured = compare(CONTESTANTS)
+    figures = [_rate(name, one) for name, one in measured.items()]
+    ours = measured[SQLITE]
+    for name, factor in TIMES.items():
+        theirs = measured[name]
+        ratio = 0.0 if theirs.missing else ours.rate / theirs.rate
+        what = f"Keyturn on SQLite, times {name.removeprefix('refresh, ')}"
+        figures.append(Figure(what, ratio, "{:.2f}", "at least", factor, theirs.missing))
     return figures
+
+
+def _rate(name: str, measured: Measured) -> Figure:
+    if measured.missing:
+        return Figure(name, 0.0, missing=measured.missing)
+    assert measured.load_core < _BUSY, f"{name}: the load took {measured.load_core:.0%} of its core"
+    bound = ("at least", WANTED[name]) if name in WANTED else ()
+    return Figure(f"{name} (load core {measured.load_core:.0%} busy)", measured.rate, "{:,.0f}/s", *bound)

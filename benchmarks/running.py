@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -10,13 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
+
+from benchmarks.load import is_whole
 
 BASE = "/api/v1/auth"
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -60,11 +61,57 @@ class Running:
         return int(kib[1]) * 1024 / 1e6
 
 
+def free_address() -> tuple[str, int]:
+    """An address on loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address: tuple[str, int] = listener.getsockname()
+        return address
+
+
+@contextmanager
+def process(command: Sequence[str], address: tuple[str, int], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server on the first core.
+
+    Args:
+        command: what to type.
+        address: where it is going to listen.
+        options: as `subprocess.Popen` takes them.
+
+    Raises:
+        RuntimeError: it ended before it listened; with what it said.
+    """
+    with TemporaryFile() as said:
+        started = subprocess.Popen(
+            ["taskset", "-c", str(SERVER_CORE), *command], stdout=said, stderr=subprocess.STDOUT, **options
+        )
+        try:
+            while not _listens(address):
+                if started.poll() is not None:
+                    said.seek(0)
+                    raise RuntimeError(said.read().decode()[-2000:])
+                time.sleep(0.05)
+            yield started
+        finally:
+            started.terminate()
+            started.wait(30)
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(address):
+        return True
+    return False
+
+
+def folder_on_disk() -> TemporaryDirectory[str]:
+    """A new folder that is on a disk: /tmp may be in memory, /var/tmp never is."""
+    return TemporaryDirectory(prefix="keyturn-bench-", dir="/var/tmp")
+
+
 @contextmanager
 def server(environ: Mapping[str, str] = {}) -> Iterator[Running]:
     """Run `keyturn serve` on the first core, and this process on the second."""
     os.sched_setaffinity(0, {LOAD_CORE} if (os.cpu_count() or 1) > 1 else {SERVER_CORE})
-    with TemporaryDirectory(prefix="keyturn-bench-") as folder:
+    with folder_on_disk() as folder:
         data_dir = Path(folder, "data")
         command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "keyturn", "serve", "--port", "0"]
         began = time.perf_counter()
@@ -100,17 +147,6 @@ def request(method: str, path: str, body: Mapping[str, Any] | None = None, beare
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
 
 
-def whole(data: bytes) -> tuple[int, bytes] | None:
-    """Status and body of an answer, once all of it is there."""
-    head, separator, body = data.partition(b"\r\n\r\n")
-    if not separator:
-        return None
-    length = re.search(rb"(?i)content-length: (\d+)", head)
-    if length is None or len(body) < int(length[1]):
-        return None if length else (int(head[9:12]), b"")
-    return int(head[9:12]), body
-
-
 class Connection:
     """One keep-alive connection, blocking."""
 
@@ -119,42 +155,16 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def exchange(self, data: bytes) -> tuple[int, Any]:
-        """Send a request and read its answer."""
+        """Send a request and read its answer: its status, and its body if that is JSON."""
+        answer = self.answer(data)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        is_json = re.search(rb"(?i)content-type: \S*json", head) is not None
+        return int(head[9:12]), json.loads(body) if is_json else None
+
+    def answer(self, data: bytes) -> bytes:
+        """Send a request and read the bytes of its answer."""
         self._socket.sendall(data)
         received = b""
-        while (answer := whole(received)) is None:
+        while not is_whole(received):
             received += self._socket.recv(65_536)
-        return answer[0], json.loads(answer[1] or b"null")
-
-
-class Client(asyncio.Protocol):
-    """One keep-alive connection that always has one request under way, until it is told to stop.
-
-    Args:
-        first: the first request.
-        following: makes the next request from an answer; none: stop.
-    """
-
-    def __init__(self, first: bytes, following: Any, done: asyncio.Future[None]) -> None:
-        self._first = first
-        self._following = following
-        self._done = done
-        self._received = b""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.write(self._first)
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        answer = whole(self._received)
-        if answer is None:
-            return
-        self._received = b""
-        following = self._following(*answer)
-        if following is None:
-            self._transport.close()
-            self._done.set_result(None)
-        else:
-            self._transport.write(following)
+        return received
