@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
@@ -72,15 +73,8 @@ class SqlDatabase(ABC):
         self._readers = readers
         self._own_users = own_users
 
-    def transact(self, work: Callable[[SqlTransaction], T]) -> T:
-        with _answering():
-            for _ in range(postgresql.ATTEMPTS - 1):
-                try:
-                    return self._attempt(work)
-                except DBAPIError as error:
-                    if not postgresql.may_be_repeated(error):
-                        raise
-            return self._attempt(work)
+    @abstractmethod
+    def transact(self, work: Callable[[SqlTransaction], T]) -> T: ...
 
     def read(self, work: Callable[[SqlTransaction], T]) -> T:
         with _answering(), self._readers.begin() as connection:
@@ -93,20 +87,26 @@ class SqlDatabase(ABC):
     def close(self) -> None:
         self._readers.dispose()
 
-    def _attempt(self, work: Callable[[SqlTransaction], T]) -> T:
-        with self._writing() as connection, connection.begin():
-            return work(self._transaction(connection))
-
     @abstractmethod
     def _transaction(self, connection: Connection) -> SqlTransaction: ...
 
-    @abstractmethod
-    def _writing(self) -> AbstractContextManager[Connection]: ...
+
+class _Job:
+    """What a thread wants done in a transaction, and what came of it."""
+
+    def __init__(self, work: Callable[[SqlTransaction], Any]) -> None:
+        self.work = work
+        self.done = threading.Event()
+        self.result: Any = None
+        self.failure: Exception | None = StoreUnavailable()
 
 
 class SqliteDatabase(SqlDatabase):
     """One thread writes at a time, over one connection that stays open. The others queue in the process, where waiting costs
     nothing, and only the first of them waits for the database's own lock.
+
+    Whoever's turn it is does the work of everybody who waits, each between savepoints, and commits once for all: the disk is
+    what takes time.
 
     Args:
         writer: begins transactions that hold the write lock.
@@ -124,7 +124,18 @@ class SqliteDatabase(SqlDatabase):
         self._clock = clock
         self._patience = patience
         self._turn = threading.Lock()
+        self._waiting: deque[_Job] = deque()
         self._connection: Connection | None = None
+
+    def transact(self, work: Callable[[SqlTransaction], T]) -> T:
+        job = _Job(work)
+        self._waiting.append(job)
+        with _answering():
+            self._await_turn(job)
+            if job.failure is not None:
+                raise job.failure
+        result: T = job.result
+        return result
 
     def close(self) -> None:
         with self._turn:
@@ -136,18 +147,50 @@ class SqliteDatabase(SqlDatabase):
         now = self._clock.now()
         return SqlTransaction(connection, lambda: now, self._own_users)
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        if not self._turn.acquire(timeout=self._patience):
+    def _await_turn(self, job: _Job) -> None:
+        if self._turn.acquire(timeout=self._patience):
+            try:
+                if not job.done.is_set():
+                    self._run([self._waiting.popleft() for _ in range(len(self._waiting))])
+            finally:
+                self._turn.release()
+            return
+        try:
+            self._waiting.remove(job)
+        except ValueError:
+            job.done.wait()  # it is somebody's work already
+        else:
             raise StoreUnavailable
+
+    def _run(self, jobs: Sequence[_Job]) -> None:
         try:
             self._connection = self._connection or self._writer.connect()
-            yield self._connection
-        except DBAPIError:
-            self._disconnect()
-            raise
+            with self._connection.begin():
+                failures = [self._failure(job, self._connection, alone=len(jobs) == 1) for job in jobs]
+            for job, failure in zip(jobs, failures, strict=True):
+                job.failure = failure
+        except Exception as error:
+            for job in jobs:
+                job.failure = error
+            if isinstance(error, DBAPIError):
+                self._disconnect()
         finally:
-            self._turn.release()
+            for job in jobs:
+                job.done.set()
+
+    def _failure(self, job: _Job, connection: Connection, *, alone: bool) -> Exception | None:
+        """Do somebody's work. Its own failure is its own; that of the database is everybody's."""
+        if alone:
+            job.result = job.work(self._transaction(connection))
+            return None
+        try:
+            with connection.begin_nested():
+                job.result = job.work(self._transaction(connection))
+        except DBAPIError:
+            raise
+        except Exception as error:
+            return error
+        return None
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -168,15 +211,26 @@ class PostgresDatabase(SqlDatabase):
         super().__init__(readers=readers, own_users=own_users)
         self._writers = writers
 
+    def transact(self, work: Callable[[SqlTransaction], T]) -> T:
+        with _answering():
+            for _ in range(postgresql.ATTEMPTS - 1):
+                try:
+                    return self._attempt(work)
+                except DBAPIError as error:
+                    if not postgresql.may_be_repeated(error):
+                        raise
+            return self._attempt(work)
+
     def close(self) -> None:
         self._writers.dispose()
         super().close()
 
+    def _attempt(self, work: Callable[[SqlTransaction], T]) -> T:
+        with self._writers.begin() as connection:
+            return work(self._transaction(connection))
+
     def _transaction(self, connection: Connection) -> SqlTransaction:
         return SqlTransaction(connection, partial(postgresql.now, connection), self._own_users)
-
-    def _writing(self) -> AbstractContextManager[Connection]:
-        return self._writers.connect()
 
 
 @contextmanager
