@@ -181,6 +181,18 @@ class UserStore(Protocol):
         ...
 
 
+class FactStore(Protocol):
+    """Facts about the database itself, by name, as one transaction that may write sees them."""
+
+    def lock(self, name: str) -> str | None:
+        """The fact, locked with all others until the transaction ends: whoever else locks one waits."""
+        ...
+
+    def put(self, name: str, value: str) -> None:
+        """Set the fact."""
+        ...
+
+
 class Transaction(Protocol):
     """One transaction: what it read is what it writes upon."""
 
@@ -197,6 +209,9 @@ class Transaction(Protocol):
 
     @property
     def users(self) -> UserStore: ...
+
+    @property
+    def facts(self) -> FactStore: ...
 
 
 class Database(Protocol):

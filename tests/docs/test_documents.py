@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from docs.draw import drawings
 from tests.support.client import BASE, Browser
+from tests.support.commands import keyturn
 from tests.support.documents import DOCS, PAGES, README, blocks, names_in, rows_of, text_of
 from tests.support.server import ROOT, LiveServer
 
@@ -201,6 +202,7 @@ def test_taking_the_access_key_out_refuses_the_access_tokens_and_signs_nobody_ou
     content = json.loads(text_of(keys))
     del content["access"]
     keys.write_text(json.dumps(content))
+    assert keyturn("keys", "adopt", "--yes", "--data-dir", str(data_dir)).returncode == 0
     with LiveServer(data_dir, issuer=issuer) as server, Browser(server.url) as browser:
         assert browser.call("GET", "/me", bearer=signed_in["access_token"]).status_code == 401
         assert browser.refresh(signed_in["refresh_token"]).status_code == 200

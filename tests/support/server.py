@@ -21,6 +21,7 @@ from keyturn.hashing import Argon2Hasher
 from keyturn.server.serve import bound, http_config
 from keyturn.server.settings import load_settings
 from keyturn.server.wiring import application, open_context
+from keyturn.service.keys import claim_keys
 from keyturn.service.tokens import ClaimsHook
 from keyturn.stores.sql import OwnUsers
 from keyturn.testing.fakes import FakeClock, SeededEntropy
@@ -76,6 +77,7 @@ class LiveServer:
             own_users=self._own_users,
             claims=self._claims,
         )
+        claim_keys(context)
         context = WITNESS.wrap(context)
         self.context = self._wrap(context) if self._wrap else context
         config = http_config(application(self.settings, self.context), self.settings)

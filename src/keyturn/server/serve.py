@@ -15,6 +15,7 @@ from keyturn.server import logs
 from keyturn.server.protocol import BoundedHttpProtocol
 from keyturn.server.settings import Settings
 from keyturn.server.wiring import application, open_context
+from keyturn.service.keys import claim_keys
 
 _BACKLOG = 1024
 
@@ -32,6 +33,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     with bound(settings.host, settings.port) as listener:
         issuer = settings.issuer_for(listener.getsockname()[1])
         context = open_context(settings, issuer)
+        claim_keys(context)
         logs.configure(settings.log_format, settings.log_level)
         config = http_config(application(settings, context), settings)
         for asked_to_stop in (signal.SIGTERM, signal.SIGINT):

@@ -23,9 +23,10 @@ T = TypeVar("T")
 class _Tables:
     sessions: dict[str, Session] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
-        return _Tables(dict(self.sessions), dict(self.accounts))
+        return _Tables(dict(self.sessions), dict(self.accounts), dict(self.facts))
 
 
 class MemorySessions:
@@ -164,6 +165,19 @@ def _has_username(user: User, username: str) -> bool:
     return user.username is not None and canonical_username(user.username) == canonical_username(username)
 
 
+class MemoryFacts:
+    """`keyturn.ports.FactStore` in memory."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._facts = tables.facts
+
+    def lock(self, name: str) -> str | None:
+        return self._facts.get(name)
+
+    def put(self, name: str, value: str) -> None:
+        self._facts[name] = value
+
+
 class MemoryTransaction:
     """`keyturn.ports.Transaction` in memory."""
 
@@ -171,6 +185,7 @@ class MemoryTransaction:
         self.now = now
         self.sessions = MemorySessions(tables, now)
         self.users = MemoryUsers(tables)
+        self.facts = MemoryFacts(tables)
 
 
 class MemoryDatabase:

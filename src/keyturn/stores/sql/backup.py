@@ -37,6 +37,10 @@ INSERT INTO restored.sessions ({_COPIED}, ended_at, end_reason, device_label, de
 SELECT {_COPIED}, coalesce(ended_at, :now), coalesce(end_reason, :reason), '', '' FROM main.sessions
 WHERE id NOT IN (SELECT id FROM restored.sessions)
 """  # noqa: S608 the names are ours
+# The keys in use are no matter of the copy's age.
+_CARRY_KEYS = """
+INSERT OR REPLACE INTO restored.meta SELECT * FROM main.meta WHERE name IN ('access_key', 'refresh_key')
+"""
 _END_ALL = "UPDATE sessions SET ended_at = ?, end_reason = ?, version = version + 1 WHERE ended_at IS NULL"
 
 
@@ -201,6 +205,7 @@ def _end_sessions(replaced: sqlite3.Connection, scratch: Path, now: Micros, *, k
     if sqlite.is_ours(replaced):
         replaced.execute("ATTACH DATABASE ? AS restored", (f"{scratch.absolute().as_uri()}?mode=rw",))
         replaced.execute("BEGIN")
+        replaced.execute(_CARRY_KEYS)
         replaced.execute(_CARRY_ENDS)
         replaced.execute(_CARRY_TOMBSTONES, {"now": now, "reason": EndReason.REVOKED.value})
         replaced.execute("COMMIT")

@@ -19,6 +19,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.ports import Clock, UserStore
 from keyturn.stores import migrations
 from keyturn.stores.sql import postgresql, sqlite
+from keyturn.stores.sql.facts import SqlFacts
 from keyturn.stores.sql.sessions import SqlSessions
 from keyturn.stores.sql.tables import meta
 from keyturn.stores.sql.users import SqlUsers
@@ -55,6 +56,7 @@ class SqlTransaction:
         self._clock = clock
         self.users: UserStore = SqlUsers(connection) if own_users is None else own_users(connection)
         self.sessions = SqlSessions(connection, lambda: self.now, None if own_users is None else self.users)
+        self.facts = SqlFacts(connection)
 
     @cached_property
     def now(self) -> Micros:

@@ -57,12 +57,28 @@ class TransactionContract:
             transaction.sessions.insert(sample_session(now, "s2"))
             transaction.sessions.swap_many([following(kept, child_id="other")])
             transaction.sessions.end_of_user("u1", EndReason.REVOKED)
+            transaction.facts.put("color", "red")
             raise _GivenUpError
 
         expect_raises(_GivenUpError, lambda: database.transact(work))
         expect_equal(database.read(lambda t: t.sessions.load_many(["s1", "s2"])), {"s1": kept})
         expect_equal(account_of(database), account)
         expect_equal(user_of(database, "u2"), None)
+        expect_equal(database.transact(lambda t: t.facts.lock("color")), None)
+
+    def test_a_fact_is_what_was_put_last(self, database: Database) -> None:
+        database.transact(lambda t: t.facts.put("color", "red"))
+        database.transact(lambda t: t.facts.put("color", "green"))
+        expect_equal(database.transact(lambda t: (t.facts.lock("color"), t.facts.lock("size"))), ("green", None))
+
+    def test_of_many_who_find_no_fact_and_put_one_only_the_first_found_none(self, database: Database) -> None:
+        def work(transaction: Transaction) -> str | None:
+            found = transaction.facts.lock("color")
+            transaction.facts.put("color", "red")
+            return found
+
+        found = at_once([lambda: database.transact(work)] * WRITERS)
+        expect_equal(sorted(map(str, found)), ["None", *["red"] * (WRITERS - 1)])
 
     def test_a_transaction_sees_what_it_wrote(self, database: Database) -> None:
         def work(transaction: Transaction) -> dict[str, Session]:
