@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks import filling
 from benchmarks.clients import Rotating, presenting
+from benchmarks.clusters import cluster
 from benchmarks.contestants import CONNECTIONS, Running
 from benchmarks.running import BASE, server
 from keyturn.core.keyring import from_secret
@@ -41,6 +42,16 @@ def sqlite(algorithm: str, *, sessions: int = SESSIONS, clients: int = CONNECTIO
     with server(environment(algorithm)) as running:
         url = f"sqlite:///{running.data_dir / 'keyturn.db'}"
         yield Running(running.address, *_filled(url, running.url, sessions, clients))
+
+
+@contextmanager
+def postgresql(algorithm: str, *, sessions: int = SESSIONS, clients: int = CONNECTIONS) -> Iterator[Running]:
+    """Refreshes on PostgreSQL; the arguments are those of `sqlite`."""
+    with cluster() as database:
+        url = database.database()
+        with server({**environment(algorithm), "KEYTURN_DATABASE_URL": url}) as running:
+            driver = url.replace("postgresql:", "postgresql+psycopg:")
+            yield Running(running.address, *_filled(driver, running.url, sessions, clients))
 
 
 def _filled(database: str, issuer: str, sessions: int, clients: int) -> tuple[list[Rotating], Callable[[int], None]]:

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from benchmarks.load import is_whole
 
 BASE = "/api/v1/auth"
 SERVER_CORE, LOAD_CORE = 0, 1
+# Data lies on the disk: /tmp may be in memory, /var/tmp is not.
+tempfile.tempdir = "/var/tmp"
 
 
 @contextmanager
@@ -102,16 +105,11 @@ def _listens(address: tuple[str, int]) -> bool:
     return False
 
 
-def folder_on_disk() -> TemporaryDirectory[str]:
-    """A new folder that is on a disk: /tmp may be in memory, /var/tmp never is."""
-    return TemporaryDirectory(prefix="keyturn-bench-", dir="/var/tmp")
-
-
 @contextmanager
 def server(environ: Mapping[str, str] = {}) -> Iterator[Running]:
     """Run `keyturn serve` on the first core, and this process on the second."""
     os.sched_setaffinity(0, {LOAD_CORE} if (os.cpu_count() or 1) > 1 else {SERVER_CORE})
-    with folder_on_disk() as folder:
+    with TemporaryDirectory(prefix="keyturn-bench-") as folder:
         data_dir = Path(folder, "data")
         command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "keyturn", "serve", "--port", "0"]
         began = time.perf_counter()
