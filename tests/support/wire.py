@@ -96,11 +96,24 @@ class Wire:
         Raises:
             OSError: the server closed the connection without an answer.
         """
+        self.begin(request)
+        return self.answer(method=method)
+
+    def begin(self, request: bytes) -> None:
+        """Send these very bytes; `answer` reads what comes of it."""
         WITNESS.note(request)
         connection = self.connect()
         # A server that refuses what is being sent does not wait for the rest of it; its answer is there to be read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request)
+
+    def answer(self, *, method: str = "GET") -> Answer:
+        """Read one answer.
+
+        Raises:
+            OSError: the server closed the connection without one.
+        """
+        connection = self.connect()
         try:
             response = http.client.HTTPResponse(connection, method=method)
             response.begin()
@@ -126,6 +139,12 @@ class Wire:
             headers: to be sent as they are, repeated ones included.
             body: the body, as it is; its Content-Type, if any, is among the headers.
         """
+        return self.send(self.request(method, path, json, headers=headers, body=body), method=method)
+
+    def request(
+        self, method: str, path: str, json: Any = None, *, headers: Headers = (), body: bytes | None = None
+    ) -> bytes:
+        """The bytes of such a call."""
         target = path[1:] if path.startswith("//") else f"{BASE}{path}"
         sent = [("host", self._host), *headers]
         if json is not None:
@@ -134,7 +153,7 @@ class Wire:
         if body is not None or method not in {"GET", "HEAD"}:
             sent.append(("content-length", str(len(body or b""))))
         head = "".join([f"{method} {target} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in sent), "\r\n"])
-        return self.send(head.encode("latin-1") + (body or b""), method=method)
+        return head.encode("latin-1") + (body or b"")
 
 
 def _encoded(value: Any) -> bytes:

@@ -48,13 +48,16 @@ def main(
 def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on. Default: 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0: any free one. Default: 8000")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes answer, behind one socket. Default: 1")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Run the server.
 
     Every setting can also be given as KEYTURN_… in the environment, or in the TOML file that KEYTURN_CONFIG names.
     """
-    settings = load_settings({"host": host, "port": port, "data_dir": data_dir})
+    settings = load_settings({"host": host, "port": port, "workers": workers, "data_dir": data_dir})
     run_server(settings, lambda issuer: _announce(settings, issuer))
 
 

@@ -1,10 +1,12 @@
-"""Running a server in this process."""
+"""Running a server: in this process, or in several behind one socket."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,7 +17,9 @@ from keyturn.server import logs
 from keyturn.server.protocol import BoundedHttpProtocol
 from keyturn.server.settings import Settings
 from keyturn.server.wiring import application, open_context
+from keyturn.server.workers import Supervisor
 from keyturn.service.keys import claim_keys
+from keyturn.system import SystemClock
 
 _BACKLOG = 1024
 
@@ -32,14 +36,37 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     with bound(settings.host, settings.port) as listener:
         issuer = settings.issuer_for(listener.getsockname()[1])
-        context = open_context(settings, issuer)
-        claim_keys(context)
-        logs.configure(settings.log_format, settings.log_level)
-        config = http_config(application(settings, context), settings)
-        for asked_to_stop in (signal.SIGTERM, signal.SIGINT):
-            # uvicorn raises the signal once more when it has stopped in order; a stop that was asked for is no failure.
-            signal.signal(asked_to_stop, lambda *_: None)
-        _Server(config, lambda: announce(issuer)).run(sockets=[listener])
+        work = partial(_serve_here, settings, listener, issuer)
+        if settings.workers == 1:
+            work(lambda: announce(issuer))
+            return
+
+        def answering() -> None:
+            logs.configure(settings.log_format, settings.log_level)
+            announce(issuer)
+
+        Supervisor(
+            settings.workers,
+            work,
+            clock=SystemClock(),
+            answering=answering,
+            # While anybody holds the socket open, connections wait for somebody to take them.
+            stopping=listener.close,
+        ).run()
+
+
+def _serve_here(
+    settings: Settings, listener: socket.socket, issuer: str, ready: Callable[[], None], lifeline: int | None = None
+) -> None:
+    """Serve in this process, until SIGTERM or SIGINT or the end of the lifeline."""
+    context = open_context(settings, issuer)
+    claim_keys(context)
+    logs.configure(settings.log_format, settings.log_level)
+    config = http_config(application(settings, context), settings)
+    for asked_to_stop in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal once more when it has stopped in order; a stop that was asked for is no failure.
+        signal.signal(asked_to_stop, lambda *_: None)
+    _Server(config, ready, lifeline).run(sockets=[listener])
 
 
 def http_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
@@ -58,13 +85,20 @@ def http_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], lifeline: int | None) -> None:
         super().__init__(config)
         self._ready = ready
+        self._lifeline = lifeline
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._lifeline is not None:
+            asyncio.get_running_loop().add_reader(self._lifeline, self._let_go, self._lifeline)
         self._ready()
+
+    def _let_go(self, lifeline: int) -> None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+        self.should_exit = True
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -67,6 +67,7 @@ class Settings(BaseModel):
     audience: Audience | None = None
     host: Host = "127.0.0.1"
     port: Annotated[int, whole(0, 65_535)] = 8000
+    workers: Annotated[int, whole(1, 256)] = 1
     base_path: BasePath = "/api/v1/auth"
     pages: bool = True
     allowed_origins: Annotated[tuple[Origin, ...], SEPARATED] = ()
@@ -96,7 +97,9 @@ class Settings(BaseModel):
     password_pepper_previous: SecretStr | None = None
     hash_memory_kib: Annotated[int, whole(8, 4_194_304)] = 19_456
     hash_time_cost: Annotated[int, whole(1, 100)] = 2
-    hash_concurrency: Annotated[int, whole(1, 1024)] = Field(default_factory=lambda: os.cpu_count() or 1)
+    hash_concurrency: Annotated[int, whole(1, 1024)] = Field(
+        default_factory=lambda checked: max(1, (os.cpu_count() or 1) // checked.get("workers", 1))
+    )
     hash_queue: Annotated[int, whole(0, 100_000)] = 64
 
     log_format: Literal["text", "json"] = "text"

@@ -35,7 +35,7 @@ def test_the_documented_default_is_the_default(setting: str) -> None:
     elif default.startswith("none"):
         assert getattr(load(), setting) in (None, ())
     else:
-        assert (setting, default) == ("hash_concurrency", "the number of CPUs")
+        assert (setting, default) == ("hash_concurrency", "the number of CPUs, divided by `KEYTURN_WORKERS`")
 
 
 def test_the_documented_bounds_are_the_bounds() -> None:
