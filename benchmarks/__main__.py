@@ -9,7 +9,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import footprint, protected, refreshing, signing_in, verification
+from benchmarks import footprint, growth, latency, protected, refreshing, signing_in, verification
 from benchmarks.figures import table
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).with_name("results.md")
 
 def main() -> int:
     figures = []
-    for benchmark in (refreshing, protected, footprint, signing_in, verification):
+    for benchmark in (refreshing, protected, latency, growth, footprint, signing_in, verification):
         for figure in benchmark.measure():
             print(figure.row, flush=True)
             figures.append(figure)

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from benchmarks.installing import NotInstalled
 from benchmarks.load import Client, Run, closed_loop
@@ -58,11 +59,12 @@ class Measured:
         return max(run.load_core for run in self.runs)
 
 
-Starting = Callable[[], AbstractContextManager[Running]]
+R = TypeVar("R", bound=Running)
+Starting = Callable[[], AbstractContextManager[R]]
 
 
 @contextmanager
-def started(contestants: Mapping[str, Starting]) -> Iterator[tuple[dict[str, Running], dict[str, str]]]:
+def started(contestants: Mapping[str, Starting[R]]) -> Iterator[tuple[dict[str, R], dict[str, str]]]:
     """Start them all.
 
     Yields:
@@ -81,7 +83,7 @@ def started(contestants: Mapping[str, Starting]) -> Iterator[tuple[dict[str, Run
 
 
 def compare(
-    contestants: Mapping[str, Starting], *, rounds: int = ROUNDS, seconds: float = SECONDS
+    contestants: Mapping[str, Starting[Running]], *, rounds: int = ROUNDS, seconds: float = SECONDS
 ) -> dict[str, Measured]:
     """Answers a second of each, in a closed loop over 64 connections, after a short round that does not count.
 
@@ -91,14 +93,22 @@ def compare(
         seconds: how long each contestant's part of a round is.
     """
     with started(contestants) as (running, missing):
-        measured = {name: Measured(missing.get(name, "")) for name in contestants}
-        answers = dict.fromkeys(running, 0)
-        for number in range(rounds + 1):
-            for name, server in running.items():
-                run = closed_loop(server.address, server.clients, seconds if number else _WARM_UP)
-                answers[name] += run.answers
-                if number:
-                    measured[name].runs.append(run)
+        measured = take_turns(running, rounds=rounds, seconds=seconds)
+    return {name: measured.get(name) or Measured(missing[name]) for name in contestants}
+
+
+def take_turns(
+    running: Mapping[str, Running], *, rounds: int = ROUNDS, seconds: float = SECONDS
+) -> dict[str, Measured]:
+    """The same of servers that run; at the end, what was promised about their answers is checked."""
+    measured = {name: Measured() for name in running}
+    answers = dict.fromkeys(running, 0)
+    for number in range(rounds + 1):
         for name, server in running.items():
-            server.check(answers[name])
+            run = closed_loop(server.address, server.clients, seconds if number else _WARM_UP)
+            answers[name] += run.answers
+            if number:
+                measured[name].runs.append(run)
+    for name, server in running.items():
+        server.check(answers[name])
     return measured

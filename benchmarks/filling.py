@@ -13,11 +13,20 @@ from keyturn.core.model import SECOND, RefreshToken
 
 _DAY = 86_400 * SECOND
 _PER_USER = 2
+GENERATION = 7
+"""Of each session's root."""
 _ID = {
     "sqlite": "lower(hex(randomblob(12)))",
     "postgresql": "substr(replace(gen_random_uuid()::text, '-', ''), 1, 24)",
 }
-_RANDOM = {"sqlite": "abs(random() % 1000000) / 1e6", "postgresql": "random()"}
+_TIDY = {
+    "sqlite": ("PRAGMA wal_checkpoint(TRUNCATE)",),
+    "postgresql": ("VACUUM (ANALYZE) users", "VACUUM (ANALYZE) sessions", "CHECKPOINT"),
+}
+_SIZE = {
+    "sqlite": "SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_schema WHERE tbl_name = 'sessions')",
+    "postgresql": "SELECT pg_total_relation_size('sessions')",
+}
 
 _USERS = """
 WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < {users})
@@ -28,42 +37,55 @@ FROM numbers
 _SESSIONS = """
 INSERT INTO sessions (id, user_id, seed, generation, root_id, root_at, previous_id, child_id, child_at, version, created_at,
   authenticated_at, expires_at, idle_expires_at, delivery, remember, device_label, device_address)
-SELECT {id}, id, {id}, 7, {id}, began + {day}, {id}, {id}, began + {day}, 8, began,
+SELECT {id}, id, {id}, {generation}, {id}, began + {day}, {id}, {id}, began + {day}, {generation} + 1, began,
   began, began + 180 * {day}, began + 31 * {day}, 'split', true, 'Firefox on Windows', '203.0.113.27'
-FROM (SELECT id, CAST({now} - {age} * {day} - {day} * {random} AS BIGINT) AS began FROM users CROSS JOIN ({copies}) AS copies)
-  AS signed_in
+FROM (SELECT id, {now} - (CASE WHEN number > {living} THEN 201 ELSE 3 END) * {day} + number * {step} AS began
+  FROM (SELECT id, CAST(substr(email, 5, length(email) - 16) AS BIGINT) AS number FROM users) AS numbered
+  CROSS JOIN ({copies}) AS copies) AS signed_in
 """
-_HELD = "SELECT id, seed, generation, root_id, child_id, created_at, expires_at FROM sessions WHERE ended_at IS NULL"
-_PICKED = {"sqlite": " ORDER BY rowid % 1009, id LIMIT :count", "postgresql": " ORDER BY hashtext(id) LIMIT :count"}
+_HELD = """
+SELECT id, seed, generation, root_id, child_id, created_at, expires_at FROM sessions
+WHERE expires_at > :now ORDER BY created_at % 1009, id LIMIT :count
+"""
+_BULK = ("PRAGMA cache_size = -6000000", "PRAGMA cache_spill = OFF")
 
 
-def fill(engine: Engine, sessions: int, *, days_ago: int = 2) -> None:
+def fill(engine: Engine, sessions: int, *, dead: int = 0) -> None:
     """Add users with two sessions each, which have been rotated a few times.
+
+    Ids are random and sessions come in the order of their time, so that the indexes are filled as they are in use.
 
     Args:
         engine: of a database with Keyturn's tables and no users.
         sessions: how many; an even number.
-        days_ago: when they began; 180 days later they expire.
+        dead: how many to add that have expired; an even number.
     """
-    if sessions % _PER_USER:
+    if (sessions + dead) % _PER_USER:
         raise ValueError("every user has two sessions")
     dialect = engine.dialect.name
     words = {
-        "users": sessions // _PER_USER,
+        "users": (sessions + dead) // _PER_USER,
         "id": _ID[dialect],
-        "random": _RANDOM[dialect],
         "now": time.time_ns() // 1000,
         "day": _DAY,
-        "age": days_ago,
+        "step": _PER_USER * _DAY // (sessions + dead),
+        "living": sessions // _PER_USER,
+        "generation": GENERATION,
         "copies": " UNION ALL ".join(["SELECT 1"] * _PER_USER),
     }
-    with engine.begin() as connection:
+    with engine.connect() as connection:
+        for pragma in _BULK if dialect == "sqlite" else ():
+            connection.exec_driver_sql(pragma)
         connection.execute(text(_USERS.format(**words)))
         connection.execute(text(_SESSIONS.format(**words)))
+        connection.commit()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in _TIDY[dialect]:
+            connection.exec_driver_sql(statement)
 
 
 def held(connection: Connection, issuer: str, key: SigningKey, count: int) -> Iterator[bytes]:
-    """The newest refresh tokens of some live sessions, spread over the table.
+    """The newest refresh tokens of some live sessions, from all over the table.
 
     Args:
         connection: to the database.
@@ -71,8 +93,7 @@ def held(connection: Connection, issuer: str, key: SigningKey, count: int) -> It
         key: for refresh tokens.
         count: of how many sessions, at the most.
     """
-    statement = text(_HELD + _PICKED[connection.engine.dialect.name])
-    for row in connection.execute(statement, {"count": count}):
+    for row in connection.execute(text(_HELD), {"now": time.time_ns() // 1000, "count": count}):
         token = RefreshToken(row.id, row.seed, row.generation + 1, row.child_id, row.root_id)
         yield refresh_token.mint(
             token,
@@ -81,3 +102,9 @@ def held(connection: Connection, issuer: str, key: SigningKey, count: int) -> It
             expires_at_seconds=row.expires_at // SECOND,
             key=key,
         ).encode()
+
+
+def bytes_per_session(engine: Engine, sessions: int) -> float:
+    """What the table and its indexes take on the disk, by session."""
+    with engine.connect() as connection:
+        return float(connection.execute(text(_SIZE[engine.dialect.name])).scalar_one()) / sessions

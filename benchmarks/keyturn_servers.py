@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from benchmarks import filling
-from benchmarks.clients import Rotating, presenting
+from benchmarks.clients import Rotating, Taking, presenting
 from benchmarks.clusters import cluster
 from benchmarks.contestants import CONNECTIONS, Running
+from benchmarks.load import Client
 from benchmarks.running import BASE, server
 from keyturn.core.keyring import from_secret
+from keyturn.stores.sql import open_database
+from keyturn.system import SystemClock
 
 _SECRETS = {
     "KEYTURN_REFRESH_SECRET": "dXJ3m9TqL0vYb7Zc1eHs5KfAo8RgWnPi2tUxQ4jM",
@@ -30,43 +38,90 @@ def environment(algorithm: str) -> dict[str, str]:
     return environ
 
 
+@dataclass(frozen=True, kw_only=True)
+class Keyturn(Running):
+    """A server of ours.
+
+    Attributes:
+        engine: of its database.
+        memory_mb: gives its resident memory, in 10^6 bytes.
+    """
+
+    engine: Engine
+    memory_mb: Callable[[], float]
+
+
 @contextmanager
-def sqlite(algorithm: str, *, sessions: int = SESSIONS, clients: int = CONNECTIONS) -> Iterator[Running]:
+def sqlite(algorithm: str, **filled: int) -> Iterator[Keyturn]:
     """Refreshes on SQLite.
 
     Args:
         algorithm: of the access tokens.
-        sessions: how many there are.
-        clients: for how many of them somebody refreshes.
+        filled: what `_serving` takes.
     """
-    with server(environment(algorithm)) as running:
-        url = f"sqlite:///{running.data_dir / 'keyturn.db'}"
-        yield Running(running.address, *_filled(url, running.url, sessions, clients))
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory())
+        url = f"sqlite:///{folder}/keyturn.db"
+        yield stack.enter_context(_serving(url, Path(folder), environment(algorithm), **filled))
 
 
 @contextmanager
-def postgresql(algorithm: str, *, sessions: int = SESSIONS, clients: int = CONNECTIONS) -> Iterator[Running]:
+def postgresql(algorithm: str, **filled: int) -> Iterator[Keyturn]:
     """Refreshes on PostgreSQL; the arguments are those of `sqlite`."""
-    with cluster() as database:
+    with cluster() as database, TemporaryDirectory() as folder:
         url = database.database()
-        with server({**environment(algorithm), "KEYTURN_DATABASE_URL": url}) as running:
-            driver = url.replace("postgresql:", "postgresql+psycopg:")
-            yield Running(running.address, *_filled(driver, running.url, sessions, clients))
+        environ = {**environment(algorithm), "KEYTURN_DATABASE_URL": url}
+        with _serving(url, Path(folder), environ, **filled) as running:
+            yield running
 
 
-def _filled(database: str, issuer: str, sessions: int, clients: int) -> tuple[list[Rotating], Callable[[int], None]]:
-    engine = create_engine(database)
-    filling.fill(engine, sessions)
-    key = from_secret(_SECRETS["KEYTURN_REFRESH_SECRET"], purpose="refresh")
-    make = presenting(f"{BASE}/refresh-token", "keyturn_refresh")
-    with engine.connect() as connection:
-        tokens = list(filling.held(connection, issuer, key, clients))
-    before = 7 * sessions
+ENGINES: dict[str, Callable[..., AbstractContextManager[Keyturn]]] = {"SQLite": sqlite, "PostgreSQL": postgresql}
 
-    def check(answers: int) -> None:
-        """Every 200 is a rotation that is in the database: no answer was invented, none was lost."""
+
+@contextmanager
+def _serving(
+    url: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    sessions: int = SESSIONS,
+    dead: int = 0,
+    clients: int = CONNECTIONS,
+    connections: int = CONNECTIONS,
+) -> Iterator[Keyturn]:
+    """A server with a filled database.
+
+    Args:
+        url: of the database.
+        folder: for the server's data.
+        environ: its settings.
+        sessions: how many there are.
+        dead: how many there are beside them that have expired, for the purge.
+        clients: for how many sessions somebody refreshes.
+        connections: how many there are to be; beyond it, clients take turns.
+    """
+    open_database(url, clock=SystemClock()).close()
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    filling.fill(engine, sessions, dead=dead)
+    with server(environ, folder) as running:
+        key = from_secret(_SECRETS["KEYTURN_REFRESH_SECRET"], purpose="refresh")
+        make = presenting(f"{BASE}/refresh-token", "keyturn_refresh")
         with engine.connect() as connection:
-            rotations = connection.execute(text("SELECT sum(generation) FROM sessions")).scalar_one() - before
-        assert rotations == answers, (rotations, answers)
+            tokens = list(filling.held(connection, running.url, key, clients))
+        held: list[Client] = [Rotating(make, b"keyturn_refresh=", b";", token) for token in tokens]
+        waiting = deque(held)
+        yield Keyturn(
+            address=running.address,
+            clients=held if clients <= connections else [Taking(waiting) for _ in range(connections)],
+            check=partial(_check, engine, filling.GENERATION * (sessions + dead)) if not dead else lambda answers: None,
+            engine=engine,
+            memory_mb=lambda: running.memory_mb,
+        )
+    engine.dispose()
 
-    return [Rotating(make, b"keyturn_refresh=", b";", token) for token in tokens], check
+
+def _check(engine: Engine, before: int, answers: int) -> None:
+    """Every 200 is a rotation that is in the database: no answer was invented, none was lost."""
+    with engine.connect() as connection:
+        rotations = connection.execute(text("SELECT sum(generation) FROM sessions")).scalar_one() - before
+    assert rotations == answers, (rotations, answers)

@@ -21,13 +21,12 @@ _HANGING_AFTER = 30.0
 
 
 class Client(Protocol):
-    """One client of the server, with one request under way at most.
+    """One client of the server, with one request under way at most."""
 
-    Attributes:
-        request: the bytes that it sends next.
-    """
-
-    request: bytes
+    @property
+    def request(self) -> bytes:
+        """The bytes that it sends next."""
+        ...
 
     def answered(self, answer: bytes) -> None:
         """Check the answer, head and body, and make the next request.

@@ -57,7 +57,7 @@ def measure() -> list[Figure]:
     """The figures."""
     token = _token()
     presented = (SECRET, ISSUER, token, SUBJECT)
-    theirs: list[Starting] = [
+    theirs: list[Starting[Running]] = [
         partial(express.protected, "array", *presented),
         partial(express.protected, "set", *presented),
         partial(simplejwt.protected, "documented", *presented),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks import keyturn_servers
-from benchmarks.contestants import Measured, Starting, compare
+from benchmarks.contestants import Measured, Running, Starting, compare
 from benchmarks.figures import Figure
 from benchmarks.peers import better_auth, express, simplejwt
 
 SQLITE = "refresh, Keyturn on SQLite, HS256"
-OURS: dict[str, tuple[Starting, float]] = {
+OURS: dict[str, tuple[Starting[Running], float]] = {
     SQLITE: (partial(keyturn_servers.sqlite, "HS256"), 12_000),
     "refresh, Keyturn on SQLite, ES256": (partial(keyturn_servers.sqlite, "ES256"), 8_000),
     "refresh, Keyturn on PostgreSQL, HS256": (partial(keyturn_servers.postgresql, "HS256"), 9_000),
 }
-THEIRS: dict[str, tuple[Starting, float]] = {
+THEIRS: dict[str, tuple[Starting[Running], float]] = {
     "refresh, Express, jsonwebtoken and an array in memory": (partial(express.refreshing, "array"), 3.5),
     "refresh, Express, jsonwebtoken with a KeyObject and a Set in memory": (partial(express.refreshing, "set"), 1.3),
     "refresh, Django, simplejwt and its blacklist on PostgreSQL": (partial(simplejwt.refreshing, "documented"), 50),

@@ -106,11 +106,16 @@ def _listens(address: tuple[str, int]) -> bool:
 
 
 @contextmanager
-def server(environ: Mapping[str, str] = {}) -> Iterator[Running]:
-    """Run `keyturn serve` on the first core, and this process on the second."""
+def server(environ: Mapping[str, str] = {}, data_dir: Path | None = None) -> Iterator[Running]:
+    """Run `keyturn serve` on the first core, and this process on the second.
+
+    Args:
+        environ: its settings.
+        data_dir: its data directory; by default a new one.
+    """
     os.sched_setaffinity(0, {LOAD_CORE} if (os.cpu_count() or 1) > 1 else {SERVER_CORE})
     with TemporaryDirectory(prefix="keyturn-bench-") as folder:
-        data_dir = Path(folder, "data")
+        data_dir = data_dir or Path(folder, "data")
         command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "keyturn", "serve", "--port", "0"]
         began = time.perf_counter()
         with Path(folder, "log").open("w") as log:
