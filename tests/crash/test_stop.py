@@ -10,19 +10,12 @@ import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from tests.support.history import rows_of, violations
 from tests.support.load import CHEAP_HASHES, Crowd, finish, start
 from tests.support.server import ServerProcess
-
-
-def _address(server: ServerProcess) -> tuple[str, int]:
-    parts = urlsplit(server.url)
-    assert parts.hostname
-    assert parts.port
-    return parts.hostname, parts.port
+from tests.support.wire import wait_until_read
 
 
 @pytest.mark.parametrize("workers", ["1", "3"])
@@ -57,9 +50,9 @@ def test_refreshes_that_wait_for_the_database_are_answered_before_the_server_sto
             somebody_else.execute("BEGIN IMMEDIATE")
             threads = [start(client.refresh) for client in crowd.clients]
             # Each takes its connection's turn, so what was sent before this has been read.
-            _wait_until_read(_address(server))
+            wait_until_read(server.address)
             os.kill(server.process.pid, signal.SIGTERM)
-            _wait_until_refused(_address(server))
+            _wait_until_refused(server.address)
             with pytest.raises(subprocess.TimeoutExpired):
                 server.process.wait(0.5)
             somebody_else.execute("ROLLBACK")
@@ -81,7 +74,7 @@ def test_an_idle_server_stops_at_once_though_connections_are_open(tmp_path: Path
 
 def test_a_server_that_stops_takes_no_new_connection_and_answers_the_request_under_way(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data", CHEAP_HASHES) as server:
-        address = _address(server)
+        address = server.address
         with socket.create_connection(address, 20) as connection:
             body = b'{"email": "alice@example.com", "password": "correct horse battery staple"}'
             head = (
@@ -89,7 +82,7 @@ def test_a_server_that_stops_takes_no_new_connection_and_answers_the_request_und
                 f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
             )
             connection.sendall(head.encode() + body[:10])
-            _wait_until_read(address)
+            wait_until_read(address)
             os.kill(server.process.pid, signal.SIGTERM)
             _wait_until_refused(address)
             connection.sendall(body[10:])
@@ -99,23 +92,16 @@ def test_a_server_that_stops_takes_no_new_connection_and_answers_the_request_und
 
 def test_whoever_is_still_waiting_when_the_time_to_stop_is_over_is_told_to_come_again(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data", {**CHEAP_HASHES, "KEYTURN_SHUTDOWN_TIMEOUT": "1s"}) as server:
-        address = _address(server)
+        address = server.address
         with socket.create_connection(address, 20) as connection:
             head = f"POST /api/v1/auth/login HTTP/1.1\r\nhost: {address[0]}:{address[1]}\r\ncontent-length: 100\r\n\r\n"
             connection.sendall(head.encode() + b"{")
-            _wait_until_read(address)
+            wait_until_read(address)
             assert server.stop(timeout=20) == 0
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1\r\n" in answer
     assert b'"code": "overloaded"' in answer
-
-
-def _wait_until_read(address: tuple[str, int]) -> None:
-    """One whole exchange on another connection: what came before on the first one has been read by then."""
-    with socket.create_connection(address, 20) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 def _wait_until_refused(address: tuple[str, int]) -> None:

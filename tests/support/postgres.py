@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ import psycopg
 from sqlalchemy import Connection
 from tests.support.history import Row, rows_in
 from tests.support.programs import found
+from tests.support.wire import free_port
 
 from keyturn.ports import Clock
 from keyturn.stores.sql import postgresql
@@ -32,12 +32,6 @@ _SETTINGS = {
     "logging_collector": "off",
     "log_min_messages": "fatal",
 }
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _as_its_user(command: Sequence[str]) -> list[str]:
@@ -63,7 +57,7 @@ class Cluster:
             os.chown(self._folder, user.pw_uid, user.pw_gid)
         self.data = self._folder / "data"
         self._numbers = count(1)
-        self.port = _free_port()
+        self.port = free_port()
         if copy_of is None:
             self._run("initdb", "-U", "keyturn", "--auth=trust", "--no-sync", "-E", "UTF8", "-D", str(self.data))
         else:

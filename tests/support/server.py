@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import uvicorn
+from tests.support.wire import free_port
 from tests.support.witness import WITNESS
 
 from keyturn.hashing import Argon2Hasher
@@ -116,6 +118,8 @@ class ServerProcess:
         self, data_dir: Path, environ: Mapping[str, str] = {}, *, prefix: tuple[str, ...] = (), port: int = 0
     ) -> None:
         self.data_dir = data_dir
+        # With a public URL of its own it does not say where it listens.
+        port = port or (free_port() if "KEYTURN_ISSUER" in environ else 0)
         command = [*prefix, sys.executable, "-m", "keyturn", "serve", "--port", str(port), "--data-dir", str(data_dir)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_"))}
         self.log = data_dir.parent / f"{data_dir.name}.log"
@@ -132,7 +136,7 @@ class ServerProcess:
         found = re.search(r"answers at (\S+)", self.greeting)
         assert found, f"{self.greeting}\n{self.log.read_text()}"
         self.issuer = found[1]
-        self.url = self.issuer
+        self.url = f"http://127.0.0.1:{port}" if "KEYTURN_ISSUER" in environ else self.issuer
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +145,11 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 80
 
     def stop(self, timeout: float = 30) -> int:
         """SIGTERM, as an operator stops it; gives the exit code."""

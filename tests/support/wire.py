@@ -166,3 +166,17 @@ def bearer(token: str) -> tuple[str, str]:
 
 def cookie(**values: str) -> tuple[str, str]:
     return "cookie", "; ".join(f"{name}={value}" for name, value in values.items())
+
+
+def wait_until_read(address: tuple[str, int]) -> None:
+    """One whole exchange on another connection: what came before on the first one has been read by then."""
+    with socket.create_connection(address, 20) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
