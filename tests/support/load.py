@@ -132,6 +132,27 @@ class LoadClient:
         self.events.append(Event(op, self.session, began, time.monotonic(), status=status, **more))
 
 
+class Tab(LoadClient):
+    """One of several clients that share a jar: each presents what lies there, and puts there what it gets, in whatever order.
+
+    Args:
+        url: of the server.
+        jar: holds the newest token at last.
+    """
+
+    def __init__(self, url: str, jar: list[str]) -> None:
+        self._jar = jar
+        super().__init__(url)
+
+    @property
+    def token(self) -> str:
+        return self._jar[-1] if self._jar else ""
+
+    @token.setter
+    def token(self, value: str) -> None:
+        self._jar[:] = [value]
+
+
 class Crowd:
     """Many such clients, each with a session of one user's.
 

@@ -1,10 +1,13 @@
-"""A TCP proxy between a client and a server that loses answers when told to."""
+"""TCP proxies between clients and a server: one loses answers when told to, one does whatever networks do."""
 
 from __future__ import annotations
 
 import contextlib
+import random
+import re
 import socket
 import threading
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -79,3 +82,75 @@ def _hang_up(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+FATES = {"passed": 60, "cut before": 8, "cut after": 8, "cut amid": 8, "late": 16}
+"""What becomes of a request, and how often: it arrives and is answered; it never arrives; its answer is lost, wholly or from its
+middle on; its answer waits until others that were asked for later have come."""
+
+
+class UnrulyProxy(LossyProxy):
+    """Passes requests on one by one, each to a fate of its own.
+
+    Args:
+        upstream: host and port of the server.
+        seed: of the fates.
+
+    Attributes:
+        met: how many met which fate.
+    """
+
+    def __init__(self, upstream: tuple[str, int], seed: int) -> None:
+        super().__init__(upstream)
+        self._random = random.Random(seed)
+        self._answered = threading.Condition()
+        self._count = 0
+        self.met: Counter[str] = Counter()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(self._upstream) as server:
+            while request := _message(client):
+                (fate,) = self._random.choices([*FATES], [*FATES.values()])
+                self.met[fate] += 1
+                if fate == "cut before":
+                    break
+                server.sendall(request)
+                answer = _message(server)
+                if fate == "late":
+                    self._wait_for_others()
+                if fate != "cut after":
+                    client.sendall(answer[: len(answer) // 2] if fate == "cut amid" else answer)
+                with self._answered:
+                    self._count += 1
+                    self._answered.notify_all()
+                if fate.startswith("cut"):
+                    break
+        _hang_up(client)
+
+    def _wait_for_others(self) -> None:
+        with self._answered:
+            goal = self._count + 3
+            # Not for ever: the others may all be late.
+            self._answered.wait_for(lambda: self._count >= goal, timeout=0.2)
+
+
+def _message(connection: socket.socket) -> bytes:
+    """A whole request or answer; empty: there is none any more."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += (more := connection.recv(_CHUNK))
+        if not more:
+            return b""
+    head, _, body = data.partition(b"\r\n\r\n")
+    found = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    while found and len(body) < int(found[1]):
+        body += (more := connection.recv(_CHUNK))
+        if not more:
+            return b""
+    return head + b"\r\n\r\n" + body
