@@ -20,6 +20,7 @@ class Figure:
         bound: "at least" or "at most", where something is wanted.
         wanted: how much.
         missing: why there is no number, where there is none.
+        note: said in brackets after what was measured.
     """
 
     what: str
@@ -28,6 +29,7 @@ class Figure:
     bound: str = ""
     wanted: float = 0.0
     missing: str = ""
+    note: str = ""
 
     @property
     def holds(self) -> bool:
@@ -37,10 +39,11 @@ class Figure:
     @property
     def row(self) -> str:
         wanted = f"{self.bound} {self.form.format(self.wanted)}" if self.bound else ""
+        what = f"{self.what} ({self.note})" if self.note else self.what
         if self.missing:
-            return f"| {self.what} | {self.missing} | {wanted} | |"
+            return f"| {what} | {self.missing} | {wanted} | |"
         verdict = "" if not self.bound else "yes" if self.holds else "NO"
-        return f"| {self.what} | {self.form.format(self.value)} | {wanted} | {verdict} |"
+        return f"| {what} | {self.form.format(self.value)} | {wanted} | {verdict} |"
 
 
 def table(figures: Iterable[Figure]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -66,13 +67,15 @@ def node_modules(peer: str) -> Path:
     return folder
 
 
-def version(peer: str, package: str) -> str:
-    """The version of a package of an installed peer, as its lock pins it."""
-    for line in (PEERS / peer / "requirements.txt").read_text().splitlines():
-        name, separator, rest = line.partition("==")
-        if separator and name == package:
-            return rest.split()[0]
-    raise LookupError(package)
+def pinned(peer: str) -> dict[str, str]:
+    """The versions of a peer's packages, as its lock pins them."""
+    lock = PEERS / peer / "package-lock.json"
+    if lock.exists():
+        packages = json.loads(lock.read_text())["packages"]
+        return {path.removeprefix("node_modules/"): entry["version"] for path, entry in packages.items() if path}
+    lines = (PEERS / peer / "requirements.txt").read_text().splitlines()
+    pins = (line.rstrip(" \\").partition("==") for line in lines if line[:1].isalnum())
+    return {name.partition("[")[0]: number.split()[0] for name, _, number in pins}
 
 
 def _is_ready(peer: str) -> bool:

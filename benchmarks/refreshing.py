@@ -42,7 +42,8 @@ def rate(name: str, measured: Measured, bound: str = "", wanted: float = 0.0) ->
     if measured.missing:
         return Figure(name, 0.0, "{:,.0f}/s", bound, wanted, measured.missing)
     assert measured.load_core < _BUSY, f"{name}: the load took {measured.load_core:.0%} of its core"
-    return Figure(f"{name} (load core {measured.load_core:.0%} busy)", measured.rate, "{:,.0f}/s", bound, wanted)
+    note = f"load core {measured.load_core:.0%} busy"
+    return Figure(name, measured.rate, "{:,.0f}/s", bound, wanted, note=note)
 
 
 def times(ours: str, our: Measured, theirs: str, their: Measured, wanted: float | None) -> Figure:

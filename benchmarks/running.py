@@ -96,7 +96,10 @@ def process(command: Sequence[str], address: tuple[str, int], **options: Any) ->
             yield started
         finally:
             started.terminate()
-            started.wait(30)
+            try:
+                started.wait(30)
+            except subprocess.TimeoutExpired:
+                started.kill()
 
 
 def _listens(address: tuple[str, int]) -> bool:
