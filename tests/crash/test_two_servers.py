@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import sqlite3
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -14,32 +11,10 @@ import httpx2
 import pytest
 from tests.support.history import rows_of
 from tests.support.load import CHEAP_HASHES, Crowd, LoadClient, claims_of, finish, start
-from tests.support.server import ServerProcess
+from tests.support.processes import two_servers
 
 # One public URL for both, as behind a load balancer.
 ENVIRON = {**CHEAP_HASHES, "KEYTURN_ISSUER": "http://localhost:8000"}
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-@contextmanager
-def two_servers(data_dir: Path, environ: dict[str, str]) -> Iterator[list[str]]:
-    """Started at the same moment; gives where each answers."""
-    data_dir.parent.mkdir(exist_ok=True)
-    ports = _free_ports(2)
-    with ThreadPoolExecutor(2) as starting:
-        servers = list(starting.map(lambda port: ServerProcess(data_dir, environ, port=port), ports))
-    try:
-        yield [f"http://127.0.0.1:{port}" for port in ports]
-    finally:
-        for server in servers:
-            server.kill()
 
 
 @pytest.mark.parametrize("attempt", range(2))

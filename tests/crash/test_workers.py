@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.support.client import PASSWORD
 from tests.support.commands import Done, assert_one_line, environment
 from tests.support.load import CHEAP_HASHES, Crowd, finish
-from tests.support.processes import address_of, eventually, is_alive, to_each_worker, who_answers, workers_of
+from tests.support.processes import eventually, is_alive, to_each_worker, who_answers, workers_of
 from tests.support.server import ServerProcess
 from tests.support.wire import Wire, bearer
 
@@ -57,7 +57,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_answer_meanwhile(tmp
         victim, witness = workers_of(server)
         os.kill(victim, signal.SIGKILL)
         eventually(lambda: not is_alive(victim), "the worker lives")
-        with Wire(address_of(server)) as wire:
+        with Wire(server.address) as wire:
             survivor = who_answers(wire)
         eventually(lambda: len(workers_of(server)) == 2, "the worker was not replaced")
         assert witness in workers_of(server)
@@ -76,7 +76,7 @@ def test_a_worker_that_cannot_start_again_is_tried_once_a_second_and_serves_noth
         os.kill(victim, signal.SIGKILL)
         eventually(lambda: len(deaths_in(server.log.read_text())) >= 3, "nothing was started again")
         for _ in range(20):
-            with Wire(address_of(server)) as wire:
+            with Wire(server.address) as wire:
                 assert wire.call("GET", "//readyz").status == 200
         (data / "keys.json").unlink()
         (tmp_path / "keys.json").rename(data / "keys.json")
@@ -109,7 +109,7 @@ def test_a_supervisor_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
         finish(threads)
         crowd.close()
         # The address is free for the next.
-        socket.create_server(address_of(server)).close()
+        socket.create_server(server.address).close()
 
 
 def test_a_stop_waits_for_what_was_begun_and_takes_nothing_new(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_stop_waits_for_what_was_begun_and_takes_nothing_new(tmp_path: Path) -
         to_each_worker(stack, server, 2)  # whoever answers now has read what came before
         workers = workers_of(server)
         os.kill(server.process.pid, signal.SIGTERM)
-        eventually(lambda: refuses(address_of(server)), "new connections are still taken")
+        eventually(lambda: refuses(server.address), "new connections are still taken")
         for wire, request in zip(wires, requests, strict=True):
             wire.begin(request[-10:])
         assert [wire.answer().status for wire in wires] == [201, 201]
@@ -134,12 +134,12 @@ def test_a_stop_waits_for_what_was_begun_and_takes_nothing_new(tmp_path: Path) -
 
 def test_whoever_asks_twice_does_not_wait(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data", TWO) as server, ExitStack() as stack:
-        wire = stack.enter_context(Wire(address_of(server)))
+        wire = stack.enter_context(Wire(server.address))
         wire.begin(wire.request("POST", "/register", {"email": "a@example.com", "password": PASSWORD})[:-10])
         to_each_worker(stack, server, 2)  # whoever answers now has read what came before
         began = time.monotonic()
         os.kill(server.process.pid, signal.SIGINT)
-        eventually(lambda: refuses(address_of(server)), "new connections are still taken")
+        eventually(lambda: refuses(server.address), "new connections are still taken")
         os.kill(server.process.pid, signal.SIGINT)
         assert server.process.wait(20) == 0
         assert time.monotonic() - began < 20  # and not the 30 s that a request may take

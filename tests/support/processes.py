@@ -1,10 +1,12 @@
-"""Servers of several processes: which they are, and connections to each of them."""
+"""Several servers on one database, and servers of several processes: which they are, and connections to each of them."""
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,11 +16,33 @@ from tests.support.wire import Wire
 _PATIENCE = 30.0
 
 
-def address_of(server: ServerProcess) -> tuple[str, int]:
-    parts = urlsplit(server.url)
+def address_of(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
     return parts.hostname, parts.port
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextmanager
+def two_servers(data_dir: Path, environ: dict[str, str]) -> Iterator[list[str]]:
+    """Started at the same moment; gives where each answers."""
+    data_dir.parent.mkdir(exist_ok=True)
+    ports = _free_ports(2)
+    with ThreadPoolExecutor(2) as starting:
+        servers = list(starting.map(lambda port: ServerProcess(data_dir, environ, port=port), ports))
+    try:
+        yield [f"http://127.0.0.1:{port}" for port in ports]
+    finally:
+        for server in servers:
+            server.kill()
 
 
 def workers_of(server: ServerProcess) -> set[int]:
@@ -58,7 +82,7 @@ def to_each_worker(stack: ExitStack, server: ServerProcess, count: int) -> list[
     found: dict[str, Wire] = {}
 
     def all_found() -> bool:
-        wire = stack.enter_context(Wire(address_of(server)))
+        wire = stack.enter_context(Wire(server.address))
         found.setdefault(who_answers(wire), wire)
         return len(found) == count
 
