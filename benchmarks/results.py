@@ -57,10 +57,11 @@ def write(figures: Sequence[Figure], command: str) -> None:
 
 
 _METHOD = """Every server has one core, with the database that it uses; the load has the other. Each rate is the median of five
-rounds of three seconds with 64 connections, and the servers of a comparison take turns in each round. Data is on a disk, and a
-commit waits for it, except where a row says "in memory" or "not durable". Peers are in `benchmarks/peers/`, each pinned by a lock with
-hashes; before it is measured, each is seen to rotate or to write, and to refuse what it should refuse. Latencies are those of
-requests sent at a fixed rate, counted from when they were due. "Load core busy" says how much of its core the load took."""
+rounds of three seconds with 64 connections, and the servers of a comparison take turns in each round. Data is on a
+disk, and a commit waits for it, except where a row says "in memory" or "not durable". Peers are in
+`benchmarks/peers/`, each pinned by a lock with hashes; before it is measured, each is seen to rotate or to write, and
+to refuse what it should refuse. Latencies are those of requests sent at a fixed rate, counted from when they were
+due. "Load core busy" says how much of its core the load took."""
 
 
 def machine() -> list[str]:
