@@ -116,7 +116,7 @@ TRICKS = [
 
 
 def _targets() -> list[str]:
-    calls = ["/me", "/login", "/password", "/verify", "/logout-all"]
+    calls = ["/me", "/login", "/refresh-token", "/password", "/verify", "/logout-all"]
     tricked = [trick.format(f"{BASE}{call}") for call in calls for trick in TRICKS]
     changed = [
         f"{BASE.upper()}/me",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -173,6 +174,15 @@ def wait_until_read(address: tuple[str, int]) -> None:
     with socket.create_connection(address, 20) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def statuses(address: tuple[str, int], requests: bytes) -> list[int]:
+    """Those of all that is answered to these very bytes, until the server hangs up."""
+    WITNESS.note(requests)
+    with socket.create_connection(address, 20) as connection:
+        connection.sendall(requests)
+        answered = b"".join(iter(lambda: connection.recv(65_536), b""))
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answered)]
 
 
 def free_port() -> int:
