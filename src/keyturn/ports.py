@@ -6,7 +6,7 @@ A database other than ours is a class with these methods that passes the contrac
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
 
@@ -246,6 +246,19 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Let go of the database. Nothing else may be called afterwards."""
+        ...
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """What a database may offer besides: to say at once that another process has ended sessions. Without it one has to look."""
+
+    def wait_for_news(self) -> None:
+        """Return when a session may have ended or a user's older tokens become stale, in whatever process.
+
+        Raises:
+            StoreUnavailable: nothing is heard at the moment, or the database was closed.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from tests.support.load import CHEAP_HASHES, Crowd
 from tests.support.server import LiveServer, ServerProcess
 
 from keyturn.core.model import SECOND, EndReason
-from keyturn.server.app import FOLLOW_SECONDS
+from keyturn.server.following import FOLLOW_SECONDS
 from keyturn.server.settings import load_settings
 from keyturn.server.wiring import open_context
 from keyturn.service.administration import set_disabled

@@ -150,4 +150,6 @@ class ClockedPostgres(PostgresDatabase):
         self._clock = clock
 
     def _transaction(self, connection: Connection) -> SqlTransaction:
-        return SqlTransaction(connection, self._clock.now)
+        transaction = super()._transaction(connection)
+        transaction.now = self._clock.now()  # in the place of what would be asked of the database
+        return transaction

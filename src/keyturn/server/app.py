@@ -22,12 +22,10 @@ from keyturn.http.origin import OriginPolicy
 from keyturn.http.security import API_POLICY
 from keyturn.server.api import Api
 from keyturn.server.calls import Call, Document, Incoming, Reply, has_hung_up, read_body
+from keyturn.server.following import Follower
 from keyturn.server.forms import read_form
 
 _log = logging.getLogger("keyturn.errors")
-
-FOLLOW_SECONDS = 1.0
-"""How often ends that another process decided are learned."""
 
 PURGE_SECONDS = 3600.0
 PURGE_ROWS = 1000
@@ -152,15 +150,13 @@ def lifespan_of(api: Api) -> Callable[[Any], contextlib.AbstractAsyncContextMana
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         context = api.context
-
-        async def follow() -> None:
-            await api.storing.run(lambda: context.revocations.follow(context.database))
-
+        follower = Follower(context, api.storing)
         # Before the first request: a session that ended before a restart must not be good again after it.
-        await follow()
+        await follower.look()
         tasks = [
-            asyncio.create_task(_repeat(FOLLOW_SECONDS, follow)),
-            asyncio.create_task(_repeat(PURGE_SECONDS, lambda: _purge(api))),
+            asyncio.create_task(_repeat(follower.pause, follower.look)),
+            asyncio.create_task(_repeat(follower.pause, follower.listen)),
+            asyncio.create_task(_repeat(partial(asyncio.sleep, PURGE_SECONDS), lambda: _purge(api))),
         ]
         try:
             yield
@@ -180,7 +176,7 @@ async def _purge(api: Api) -> None:
         pass
 
 
-async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+async def _repeat(pause: Callable[[], Awaitable[None]], work: Callable[[], Awaitable[None]]) -> None:
     """Do something now and then, whatever becomes of it: a database that is away comes back."""
     while True:
         try:
@@ -189,4 +185,4 @@ async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
             _log.warning("background", extra={"facts": {"code": error.code}})
         except Exception:
             _log.exception("background")
-        await asyncio.sleep(seconds)
+        await pause()

@@ -20,6 +20,7 @@ from keyturn.ports import Clock, UserStore
 from keyturn.stores import migrations
 from keyturn.stores.sql import postgresql, sqlite
 from keyturn.stores.sql.facts import SqlFacts
+from keyturn.stores.sql.news import TELL, News
 from keyturn.stores.sql.sessions import SqlSessions
 from keyturn.stores.sql.tables import meta
 from keyturn.stores.sql.users import SqlUsers
@@ -50,12 +51,19 @@ class SqlTransaction:
         connection: in a transaction.
         clock: the time, as this connection's database has it; asked once, when the time is first wanted.
         own_users: the application's own table of users, if there is one.
+        tell: lets other processes know what verifiers must, once the transaction has committed.
     """
 
-    def __init__(self, connection: Connection, clock: Callable[[], Micros], own_users: OwnUsers | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Callable[[], Micros],
+        own_users: OwnUsers | None = None,
+        tell: Callable[[], object] = lambda: None,
+    ) -> None:
         self._clock = clock
-        self.users: UserStore = SqlUsers(connection) if own_users is None else own_users(connection)
-        self.sessions = SqlSessions(connection, lambda: self.now, None if own_users is None else self.users)
+        self.users: UserStore = SqlUsers(connection, tell) if own_users is None else own_users(connection)
+        self.sessions = SqlSessions(connection, lambda: self.now, None if own_users is None else self.users, tell)
         self.facts = SqlFacts(connection)
 
     @cached_property
@@ -212,6 +220,7 @@ class PostgresDatabase(SqlDatabase):
     def __init__(self, *, writers: Engine, readers: Engine, own_users: OwnUsers | None = None) -> None:
         super().__init__(readers=readers, own_users=own_users)
         self._writers = writers
+        self._news = News(writers)
 
     def transact(self, work: Callable[[SqlTransaction], T]) -> T:
         with _answering():
@@ -223,7 +232,12 @@ class PostgresDatabase(SqlDatabase):
                         raise
             return self._attempt(work)
 
+    def wait_for_news(self) -> None:
+        with _answering():
+            self._news.wait()
+
     def close(self) -> None:
+        self._news.close()
         self._writers.dispose()
         super().close()
 
@@ -232,7 +246,9 @@ class PostgresDatabase(SqlDatabase):
             return work(self._transaction(connection))
 
     def _transaction(self, connection: Connection) -> SqlTransaction:
-        return SqlTransaction(connection, partial(postgresql.now, connection), self._own_users)
+        return SqlTransaction(
+            connection, partial(postgresql.now, connection), self._own_users, partial(connection.execute, TELL)
+        )
 
 
 @contextmanager

@@ -117,13 +117,21 @@ class SqlSessions:
         connection: in a transaction.
         now: gives the transaction's time.
         users: where the users are kept, if not in our own table.
+        tell: lets other processes know that a session ended, once the transaction has committed.
     """
 
-    def __init__(self, connection: Connection, now: Callable[[], Micros], users: UserStore | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        now: Callable[[], Micros],
+        users: UserStore | None = None,
+        tell: Callable[[], object] = lambda: None,
+    ) -> None:
         self._connection = connection
         self._engine = connection.dialect.name
         self._now = now
         self._users = users
+        self._tell = tell
         self._reading = _JOINED if users is None else _ALONE
 
     def load_many(self, ids: Collection[str]) -> dict[str, Session]:
@@ -132,7 +140,10 @@ class SqlSessions:
 
     def swap_many(self, sessions: Sequence[Session]) -> set[str]:
         written = self._connection.execute(batches.SWAP[self._engine], batches.rows(self._engine, sessions))
-        return set(written.scalars())
+        ids = set(written.scalars())
+        if any(session.ended_at is not None and session.id in ids for session in sessions):
+            self._tell()
+        return ids
 
     def insert(self, session: Session) -> None:
         self._connection.execute(_INSERT, _inserted(session))
@@ -145,11 +156,11 @@ class SqlSessions:
 
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
         parameters = {"of": user_id, "keep": keep or "", "now": self._now(), "reason": reason.value}
-        return list(self._connection.execute(_END, parameters).scalars())
+        return self._ended(_END, parameters)
 
     def end_some(self, reason: EndReason, limit: int) -> list[str]:
         parameters = {"count": limit, "now": self._now(), "reason": reason.value}
-        return list(self._connection.execute(_END_SOME, parameters).scalars())
+        return self._ended(_END_SOME, parameters)
 
     def ended_since(self, since: Micros) -> list[tuple[str, Micros]]:
         return [(row[0], row[1]) for row in self._connection.execute(_ENDED, {"since": since})]
@@ -159,6 +170,12 @@ class SqlSessions:
 
     def purge(self, limit: int) -> int:
         return self._connection.execute(_PURGE, {"now": self._now(), "count": limit}).rowcount
+
+    def _ended(self, statement: Executable, parameters: dict[str, Any]) -> list[str]:
+        ids = list(self._connection.execute(statement, parameters).scalars())
+        if ids:
+            self._tell()
+        return ids
 
     def _read(self, statement: Executable, **parameters: Any) -> list[Session]:
         found = [_session(row) for row in self._connection.execute(statement, parameters)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -76,10 +76,16 @@ def _columns(user: User) -> dict[str, Any]:
 
 
 class SqlUsers:
-    """`keyturn.ports.UserStore` in SQL."""
+    """`keyturn.ports.UserStore` in SQL.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: in a transaction.
+        tell: lets other processes know that a user's older tokens are stale, once the transaction has committed.
+    """
+
+    def __init__(self, connection: Connection, tell: Callable[[], object] = lambda: None) -> None:
         self._connection = connection
+        self._tell = tell
 
     def insert(self, account: Account) -> User:
         self._write(_INSERT, _columns(account.user) | {"password_hash": account.password_hash})
@@ -105,6 +111,8 @@ class SqlUsers:
         columns = _columns(user)
         del columns["id"], columns["created_at"]
         self._write(_UPDATE, columns | {"user_id": user.id})
+        if user.tokens_valid_from:
+            self._tell()
 
     def set_password_hash(self, user_id: str, password_hash: str) -> None:
         self._connection.execute(_UPDATE, {"user_id": user_id, "password_hash": password_hash})
