@@ -8,7 +8,8 @@ import json
 from collections import deque
 
 from httptools import HttpParserError
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from keyturn.errors import KeyturnError
 from keyturn.http.problems import MEDIA_TYPE, HeadersTooLarge, MalformedRequest, problem_of
@@ -23,6 +24,41 @@ answers wait for a client that does not read them."""
 
 MAX_WAITING_REQUESTS = 100
 """How many a client may send without waiting for an answer. It loses its connection over more."""
+
+
+class _Cycle(RequestResponseCycle):
+    """One request and its answer. Answers of this server say how long they are and are sent as a whole: their head is checked for
+    line breaks all at once, not name by name and value by value, and leaves together with the body."""
+
+    _head: bytes | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "http.response.start" and not self.response_started:
+            self._head = self._begin(message["status"], [*self.default_headers, *message.get("headers", [])])
+        elif message["type"] == "http.response.body" and self._head is not None and not self.response_complete:
+            await self._finish(message.get("body", b""))
+        else:
+            await super().send(message)
+
+    def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        self.response_started, self.waiting_for_100_continue, self.chunked_encoding = True, False, False
+        block = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if block.count(b"\r") != len(headers) or block.count(b"\n") != len(headers) or b"\0" in block:
+            raise RuntimeError("a header with a line break in it")
+        ending = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        return STATUS_LINE[status] + block + ending
+
+    async def _finish(self, body: bytes) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected or self._head is None:
+            return
+        self.transport.write(self._head if self.scope["method"] == "HEAD" else self._head + body)
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -67,6 +103,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        # Its task has not begun yet. uvicorn offers no other way to say which class a request is of.
+        self.cycle.__class__ = _Cycle
         self._unanswered.append(self.cycle)
         if len(self._unanswered) > MAX_WAITING_REQUESTS:
             self._abort()
