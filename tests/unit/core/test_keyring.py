@@ -9,6 +9,7 @@ from tests.support.tokens import NOW, OTHER_SECRET, SECRET, signing_key
 
 from keyturn.core.gate import MAX_TOKEN_BYTES
 from keyturn.core.keyring import KeyRing, KeyState, SigningKey, check_secrets_differ, encoded, from_secret
+from keyturn.core.keys import ALGORITHMS
 from keyturn.errors import SettingsError
 
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
@@ -61,6 +62,18 @@ def test_two_keys_with_one_name_are_refused() -> None:
     key = signing_key("ES256")
     with pytest.raises(SettingsError, match=r"^two keys of a purpose have the same kid$"):
         KeyRing([key, replace(signing_key("ES256"), state=KeyState.NEXT)])
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_signature_is_of_one_message_and_one_key(algorithm: str) -> None:
+    key, other = signing_key(algorithm), signing_key(algorithm)
+    if algorithm == "HS256":
+        other = from_secret(OTHER_SECRET, purpose="access")
+    signature = key.signature(b"message")
+    assert key.verification.verifies(b"message", signature)
+    assert not key.verification.verifies(b"another", signature)
+    assert not key.verification.verifies(b"message", other.signature(b"message"))
+    assert not other.verification.verifies(b"message", signature)
 
 
 def test_a_public_key_cannot_sign() -> None:
