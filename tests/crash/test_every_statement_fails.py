@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 from tests.support.client import EMAIL, PASSWORD
+from tests.support.history import contents_of
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer, cookie
 
@@ -57,11 +57,6 @@ def failing(server: LiveServer) -> Failing:
     return Failing(database._writer, database._readers)
 
 
-def everything(server: LiveServer) -> list[object]:
-    with closing(sqlite3.connect(Path(server.data_dir) / "keyturn.db")) as file:
-        return [file.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in ("users", "sessions")]
-
-
 @pytest.mark.parametrize("name", CALLS)
 def test_whichever_statement_fails_nothing_has_happened(server: LiveServer, failing: Failing, name: str) -> None:
     method, path, body = CALLS[name]
@@ -69,7 +64,8 @@ def test_whichever_statement_fails_nothing_has_happened(server: LiveServer, fail
         signed_in = wire.call("POST", "/register", {"email": EMAIL, "password": PASSWORD})
         other = wire.call("POST", "/login", {"login": EMAIL, "password": PASSWORD}).json["session"]["id"]
         headers = [bearer(signed_in.json["access_token"]), cookie(**signed_in.cookies)]
-        before = everything(server)
+        file = Path(server.data_dir) / "keyturn.db"
+        before = contents_of(file)
 
         def call() -> Answer:
             return wire.call(method, path.format(other=other), body, headers=headers)
@@ -83,8 +79,8 @@ def test_whichever_statement_fails_nothing_has_happened(server: LiveServer, fail
             failed += 1
             assert (answer.status, answer.code) == (503, "store_unavailable"), failed
             assert answer.cookies == {}
-            assert everything(server) == before
+            assert contents_of(file) == before
         assert answer.status in {200, 201, 204}
-        assert everything(server) != before
+        assert contents_of(file) != before
         # At least: the beginning, a read, a write, the commit.
         assert failed >= 4

@@ -61,6 +61,12 @@ def rows_of(path: Path) -> dict[str, Row]:
     return {session: Row(generation, reason) for session, generation, reason in found}
 
 
+def contents_of(path: Path) -> list[object]:
+    """All that a database file says of users and sessions."""
+    with closing(sqlite3.connect(path)) as connection:
+        return [connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in ("users", "sessions")]
+
+
 def rows_in(found: Iterable[tuple[object, ...]]) -> dict[str, Row]:
     """The same, from the ids, generations and reasons that another database gave."""
     return {str(session): Row(int(str(generation)), reason and str(reason)) for session, generation, reason in found}
