@@ -124,7 +124,8 @@ def server(environ: Mapping[str, str] = {}, data_dir: Path | None = None) -> Ite
         with Path(folder, "log").open("w") as log:
             process = subprocess.Popen(
                 [*command, "--data-dir", str(data_dir)],
-                env={**os.environ, **environ},
+                # Limits are on, but few sessions stand for the many of a real load.
+                env={**os.environ, "KEYTURN_RATE_LIMIT_REFRESH": "1000000", **environ},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

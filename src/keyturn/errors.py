@@ -10,6 +10,7 @@
     │   └── UsernameTaken
     ├── NotFound                      no such thing, or not theirs
     ├── RegistrationClosed
+    ├── TooManyAttempts               says after how many seconds to try again
     ├── InvalidCredentials            wrong password, no such user, disabled user: one answer for all
     ├── CurrentPasswordWrong
     ├── ClaimsHookFailed              an application's function for access tokens failed; ours to the client: internal_error
@@ -26,6 +27,7 @@ How a code becomes an HTTP status is the business of `keyturn.http.problems`.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import ClassVar
 
 
@@ -106,6 +108,28 @@ class InvalidCredentials(KeyturnError):
 class CurrentPasswordWrong(KeyturnError):
     code = "current_password_wrong"
     message = "The current password is wrong."
+
+
+class TooManyAttempts(KeyturnError):
+    """A limit is reached. Nothing was evaluated, and no session ends by it.
+
+    Args:
+        retry_after: seconds until it is worth trying again; rounded up, at least one.
+        limit: which limit it is, for the log: `device`, `pair`, `account`, `address`, `everybody`, `registration` or `refresh`.
+    """
+
+    code = "too_many_attempts"
+    message = "There were too many attempts."
+
+    def __init__(self, retry_after: float, limit: str) -> None:
+        self.retry_after = max(1, ceil(retry_after))
+        self.limit = limit
+        super().__init__(f"{self.message} Wait {_in_words(self.retry_after)}, then try again.")
+
+
+def _in_words(seconds: int) -> str:
+    count, unit = (seconds, "second") if seconds < 120 else (ceil(seconds / 60), "minute")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 class ClaimsHookFailed(KeyturnError):

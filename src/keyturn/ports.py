@@ -6,6 +6,7 @@ A database other than ours is a class with these methods that passes the contrac
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
@@ -193,6 +194,43 @@ class FactStore(Protocol):
         ...
 
 
+class CounterStore(Protocol):
+    """Counters that are forgotten after a while, as one transaction sees them. Their keys say nothing about anybody."""
+
+    def add(self, key: str, amount: int, lifetime: int) -> int:
+        """Add to a counter; the first to do so makes it. Whoever else adds to it waits until the transaction ends.
+
+        Args:
+            key: its name.
+            amount: what to add; may be negative.
+            lifetime: seconds after which a counter that this makes is gone.
+
+        Returns:
+            What it is at now.
+        """
+        ...
+
+    def get(self, key: str) -> tuple[int, Micros]:
+        """What a counter is at, and when it will be gone; zero and now, if there is none."""
+        ...
+
+    def clear(self, key: str) -> None:
+        """Forget a counter."""
+        ...
+
+    def clear_all(self, prefix: str) -> None:
+        """Forget every counter whose key begins with a text of letters, digits and slashes. May take its time."""
+        ...
+
+    def purge(self, limit: int, *, keep: int) -> int:
+        """Delete at most `limit` counters: those that are gone; then, of more than `keep`, those that would go first.
+
+        Returns:
+            How many were deleted.
+        """
+        ...
+
+
 class Transaction(Protocol):
     """One transaction: what it read is what it writes upon."""
 
@@ -212,6 +250,9 @@ class Transaction(Protocol):
 
     @property
     def facts(self) -> FactStore: ...
+
+    @property
+    def counters(self) -> CounterStore: ...
 
 
 class Database(Protocol):
@@ -283,4 +324,77 @@ class PasswordHasher(Protocol):
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than `hash` would use today."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A password that is about to be checked.
+
+    Attributes:
+        name: of the account, as `keyturn.core.identity.canonical_login` makes it, whether or not there is such an account.
+        network: where it comes from, as `keyturn.core.networks.network_of` says it; empty: nobody knows.
+        device: what tells this client among those who have signed in to the account before; none: a stranger.
+    """
+
+    name: str
+    network: str = ""
+    device: str | None = None
+
+
+class Counted(Protocol):
+    """An attempt that was let through, and stands as a failure until it is told otherwise."""
+
+    def succeeded(self) -> None:
+        """The password was right: what stood against this client at this account is forgotten.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    def give_back(self) -> None:
+        """The password was not checked after all: as if there had been no attempt.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+
+class Throttle(Protocol):
+    """Counts failures, so that guessing passwords is slow. Shared by all servers over one store; a restart resets nothing.
+
+    The promises:
+
+    - An attempt is counted before the password is checked, so that of any number at once no more are checked than the limit.
+    - What strangers do never makes a client wait that has signed in to the account before: such a client has a count of its own.
+    - No account is ever closed: at worst a stranger waits an hour from attempt to attempt, until one succeeds.
+    - A name that no account has is treated like any other.
+    - No name and no address is stored, only keyed hashes of them; and how many is bounded.
+    """
+
+    def attempt(self, attempt: Attempt) -> Counted:
+        """Count a password that is about to be checked as a failure.
+
+        Raises:
+            TooManyAttempts: it must not be checked; nothing was counted.
+            StoreUnavailable: nobody can count, so it must not be checked.
+        """
+        ...
+
+    def registration(self, network: str) -> None:
+        """Count that somebody wants to make an account.
+
+        Raises:
+            TooManyAttempts, StoreUnavailable
+        """
+        ...
+
+    def forget(self, names: Collection[str]) -> None:
+        """Forget what stands against accounts, by their canonical names, strangers and known clients alike.
+
+        Raises:
+            StoreUnavailable
+        """
         ...

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"chromium": "chromium", "postgres": "postgresql", "strace": "strace", "systemd-analyze": "systemd"}
+PACKAGES = {
+    "chromium": "chromium",
+    "postgres": "postgresql",
+    "redis-server": "redis-server",
+    "strace": "strace",
+    "systemd-analyze": "systemd",
+}
 
 
 def found(program: str) -> str | None:

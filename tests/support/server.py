@@ -38,7 +38,7 @@ class LiveServer:
 
     Args:
         data_dir: of its own.
-        settings: flags, by field.
+        settings: flags, by field. Nobody is throttled unless they say so: everybody here has one address, and no time passes.
         wrap: what to put around the context, to watch it or to break it.
         own_users: an application's own table of users.
         claims: what access tokens say beyond their own claims.
@@ -55,7 +55,9 @@ class LiveServer:
         **settings: Any,
     ) -> None:
         self.data_dir = data_dir
-        self.settings = load_settings({"data_dir": data_dir, "port": 0, "shutdown_timeout": "5s", **settings}, {})
+        self.settings = load_settings(
+            {"data_dir": data_dir, "port": 0, "shutdown_timeout": "5s", "rate_limits": False, **settings}, {}
+        )
         self.clock = clock or FakeClock()
         # Nothing is drawn twice, over a restart neither.
         self.entropy = SeededEntropy(f"{data_dir} {next(_starts)}")
@@ -109,7 +111,7 @@ class ServerProcess:
 
     Args:
         data_dir: of its own.
-        environ: settings.
+        environ: settings. Nobody is throttled unless they say so.
         prefix: a command to run it under.
         port: to listen on; 0: any.
     """
@@ -126,7 +128,7 @@ class ServerProcess:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 command,
-                env={**inherited, **environ},
+                env={**inherited, "KEYTURN_RATE_LIMITS": "false", **environ},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

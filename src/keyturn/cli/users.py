@@ -119,6 +119,18 @@ def enable(who: Who, json: Json = False, data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def unblock(who: Who, json: Json = False, data_dir: DataDir = None) -> None:
+    """Forget every failed sign-in at a user's account: whoever was told to wait may try again at once.
+
+    It changes neither the password nor a session, and does not enable a user who is disabled.
+    """
+    with opened(data_dir) as context:
+        user = administration.find_account(context, who).user
+        administration.unblock(context, user)
+    _report(user, f"nobody has to wait at {user.email} ({user.id}) any more", json=json)
+
+
+@app.command()
 def delete(who: Who, yes: Yes = False, json: Json = False, data_dir: DataDir = None) -> None:
     """Delete a user: every session ends, and the names are free again. This cannot be undone."""
     with opened(data_dir) as context:

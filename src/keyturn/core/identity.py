@@ -64,6 +64,11 @@ def canonical_username(value: str) -> str:
     return _fold(value)
 
 
+def canonical_login(value: str) -> str:
+    """What attempts to sign in are counted by: the same for every way to write a name, whether or not anybody has it."""
+    return canonical_email(value) if is_email(value) else canonical_username(value)
+
+
 def clean_email(value: str) -> str:
     """An e-mail address in the form that is kept and written to: valid, normalised (RFC 5322, RFC 6531), no name server asked.
 

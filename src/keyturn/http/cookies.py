@@ -1,4 +1,4 @@
-"""Our two cookies: reading them from bytes, and writing them.
+"""Our cookies: reading them from bytes, and writing them.
 
 Frameworks trim a cookie's name as Unicode text, so that a sibling subdomain's `\\xa0__Host-name` comes out as `__Host-name`.
 Here a header is split at semicolons, spaces and tabs are trimmed, and nothing is decoded, unquoted or forgiven.
@@ -36,6 +36,10 @@ class CookieNames:
     def access(self) -> str:
         return "__Host-keyturn_access" if self.secure else "keyturn_access"
 
+    @property
+    def device(self) -> str:
+        return "__Host-keyturn_device" if self.secure else "keyturn_device"
+
     def set_refresh(self, value: str, max_age: int | None) -> str:
         """The Set-Cookie value of the refresh cookie.
 
@@ -48,6 +52,15 @@ class CookieNames:
     def set_access(self, value: str, max_age: int | None) -> str:
         """The Set-Cookie value of the access cookie; Lax, so that a link from elsewhere opens a page signed in."""
         return self._set(self.access, value, max_age, "Lax")
+
+    def set_device(self, value: str, max_age: int) -> str:
+        """The Set-Cookie value of the cookie by which a device is known at the next sign-in.
+
+        Args:
+            value: its name and its accounts; no token.
+            max_age: seconds.
+        """
+        return self._set(self.device, value, max_age, "Strict")
 
     def clear_refresh(self) -> str:
         return self._set(self.refresh, "", 0, "Strict")

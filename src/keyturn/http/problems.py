@@ -91,6 +91,7 @@ STATUS: Mapping[type[KeyturnError], int] = {
     UnknownHost: 421,
     InvalidRequest: 422,
     errors.InvalidInput: 422,
+    errors.TooManyAttempts: 429,
     HeadersTooLarge: 431,
     KeyturnError: 500,
     errors.Overloaded: 503,
@@ -139,6 +140,8 @@ def problem_of(error: KeyturnError, *, request_id: str | None = None) -> Problem
     if status == 500:
         body["request_id"] = request_id
     headers = {"www-authenticate": _CHALLENGES[known]} if known in _CHALLENGES else {}
+    if isinstance(error, errors.TooManyAttempts):
+        headers["retry-after"] = str(error.retry_after)
     if status == 503:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     return Problem(status, headers, body)

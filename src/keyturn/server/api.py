@@ -33,6 +33,7 @@ from keyturn.server.schemas import (
 )
 from keyturn.service import account, ending
 from keyturn.service.context import Context, Grant, SignInOptions
+from keyturn.service.devices import COOKIE_SECONDS
 from keyturn.service.refresh import Outcome, Presented, grant_of
 from keyturn.service.register import NewUser, register
 from keyturn.service.sign_in import sign_in
@@ -83,6 +84,7 @@ class Api:
         if not raw:
             raise RefreshTokenMissing
         token = self.context.tokens.parse_refresh(raw)
+        self.context.refresh_limit.check(token.session_id, incoming.received_at)
         presented = Presented(raw, token, in_body=in_body is not None, received_at=incoming.received_at)
         outcome = await self.refreshes.submit(presented, incoming.is_gone)
         if self.context.tokens.claims_hook is None:
@@ -192,7 +194,17 @@ class Api:
             remember=remember,
             device=device_of(incoming.headers, incoming.client.address),
             replaces=self.credentials.presented_session(incoming.headers),
+            known_device=self.credentials.device_cookie(incoming.headers),
         )
+
+    def device_cookies(self, incoming: Incoming, grant: Grant) -> tuple[str, ...]:
+        """The cookie by which a device that has just signed in is known next time; a client of delivery `body` keeps none."""
+        context, session = self.context, grant.session
+        if not context.throttled or session.delivery is Delivery.BODY:
+            return ()
+        cookie = self.credentials.device_cookie(incoming.headers)
+        value = context.known_devices.after_sign_in(cookie, grant.user.id, context.entropy)
+        return (self.credentials.cookies.set_device(value, COOKIE_SECONDS),)
 
     def _opened(self, incoming: Incoming, grant: Grant, *, status: int = 200) -> Reply:
         """The answer to a sign-in. A cookie of ours that came along and is not replaced belonged to another session."""
@@ -202,7 +214,11 @@ class Api:
             stale.append(names.clear_refresh())
         if delivery is not Delivery.COOKIE and read_cookie(incoming.headers, names.access) is not None:
             stale.append(names.clear_access())
-        return Reply(status, self._signed_in(grant), cookies=(*self.cookies(grant), *stale))
+        return Reply(
+            status,
+            self._signed_in(grant),
+            cookies=(*self.cookies(grant), *self.device_cookies(incoming, grant), *stale),
+        )
 
     def _signed_in(self, grant: Grant) -> JSON:
         """Each token where the session's delivery puts it, and nowhere else."""

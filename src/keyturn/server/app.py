@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from keyturn.errors import KeyturnError
 from keyturn.http.origin import OriginPolicy
 from keyturn.http.security import API_POLICY
+from keyturn.ports import Transaction
 from keyturn.server.api import Api
 from keyturn.server.calls import Call, Document, Incoming, Reply, has_hung_up, read_body
 from keyturn.server.following import Follower
@@ -29,7 +30,10 @@ _log = logging.getLogger("keyturn.errors")
 
 PURGE_SECONDS = 3600.0
 PURGE_ROWS = 1000
-"""How often, and how many at a time, sessions are deleted that would have expired."""
+"""How often, and how many at a time, sessions are deleted that would have expired, and counters of failed attempts."""
+
+MAX_COUNTERS = 1_000_000
+"""How many counters are kept at the most: about 150 MB."""
 
 
 _NO_PARAMETERS: Mapping[str, str] = {}
@@ -174,6 +178,12 @@ async def _purge(api: Api) -> None:
     database = api.context.database
     while await api.storing.run(lambda: database.transact(lambda tx: tx.sessions.purge(PURGE_ROWS))) == PURGE_ROWS:
         pass
+    while await api.storing.run(lambda: database.transact(_purge_counters)) == PURGE_ROWS:
+        pass
+
+
+def _purge_counters(tx: Transaction) -> int:
+    return tx.counters.purge(PURGE_ROWS, keep=MAX_COUNTERS)
 
 
 async def _repeat(pause: Callable[[], Awaitable[None]], work: Callable[[], Awaitable[None]]) -> None:

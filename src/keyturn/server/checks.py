@@ -69,6 +69,7 @@ def check(settings: Settings, *, now: Micros, keys: Keys | None, newest: Micros 
         *(_ages(keys, now) if keys is not None else ()),
         *_registration(settings),
         *_passwords(settings),
+        *_throttling(settings),
         *_tokens(settings),
     ]
 
@@ -189,6 +190,21 @@ def _passwords(settings: Settings) -> Iterator[Finding]:
             True,
             f"{variable('hash_memory_kib')} is {settings.hash_memory_kib}: stolen hashes are guessed cheaply. With "
             f"{variable('hash_time_cost')}={settings.hash_time_cost} at least {floor}.",
+        )
+
+
+def _throttling(settings: Settings) -> Iterator[Finding]:
+    name = variable("rate_limits")
+    if not settings.rate_limits:
+        yield Finding(
+            "throttling", True, f"{name} is off: passwords can be guessed as fast as they are hashed. Turn it on."
+        )
+    elif settings.issuer and not settings.development_for(settings.issuer) and not settings.trusted_proxies:
+        yield Finding(
+            "throttling",
+            False,
+            f"No proxy is listed in {variable('trusted_proxies')}: whoever comes through one on this machine has no address, and "
+            "is limited by account and all together only. List the proxy, 127.0.0.1 too.",
         )
 
 

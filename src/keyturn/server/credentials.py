@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keyturn.core.model import AccessClaims, RefreshToken
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, RefreshTokenInvalid, TokenError
-from keyturn.http.cookies import CookieNames, read_cookie
+from keyturn.http.cookies import CookieNames, DuplicateCookie, read_cookie
 from keyturn.http.headers import RawHeaders, all_values
 from keyturn.service.tokens import Tokens
 
@@ -57,6 +57,12 @@ class Credentials:
             DuplicateCookie
         """
         return read_cookie(headers, self.cookies.refresh)
+
+    def device_cookie(self, headers: RawHeaders) -> str | None:
+        """The value of the device's cookie; none as well if it came twice: it opens nothing, so nobody need be told."""
+        with suppress(DuplicateCookie):
+            return read_cookie(headers, self.cookies.device)
+        return None
 
     def presented_session(self, headers: RawHeaders) -> RefreshToken | None:
         """What the refresh cookie says, if it is an authentic token."""

@@ -34,7 +34,14 @@ def account_calls(api: Api, base: str) -> list[Call]:
             body=schemas.RegisterBody,
             answer=schemas.SignedInAnswer,
             status=201,
-            errors=(errors.RegistrationClosed, errors.EmailTaken, errors.UsernameTaken, DuplicateCookie, *_STORE),
+            errors=(
+                errors.RegistrationClosed,
+                errors.TooManyAttempts,
+                errors.EmailTaken,
+                errors.UsernameTaken,
+                DuplicateCookie,
+                *_STORE,
+            ),
         ),
         Call(
             "POST",
@@ -43,7 +50,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.login,
             body=schemas.LoginBody,
             answer=schemas.SignedInAnswer,
-            errors=(errors.InvalidCredentials, DuplicateCookie, *_STORE),
+            errors=(errors.InvalidCredentials, errors.TooManyAttempts, DuplicateCookie, *_STORE),
         ),
         Call(
             "POST",
@@ -56,6 +63,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
                 errors.RefreshTokenMissing,
                 errors.RefreshTokenInvalid,
                 errors.SessionEnded,
+                errors.TooManyAttempts,
                 DuplicateCookie,
                 *_STORE,
             ),
@@ -107,7 +115,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.delete_me,
             body=schemas.DeleteAccountBody,
             status=204,
-            errors=(errors.CurrentPasswordWrong, *_BEARER, *_STORE),
+            errors=(errors.CurrentPasswordWrong, errors.TooManyAttempts, *_BEARER, *_STORE),
             security=_ACCESS,
         ),
         Call(
@@ -135,7 +143,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.password,
             body=schemas.PasswordBody,
             answer=schemas.SignedInAnswer,
-            errors=(errors.CurrentPasswordWrong, *_BEARER, *_STORE),
+            errors=(errors.CurrentPasswordWrong, errors.TooManyAttempts, *_BEARER, *_STORE),
             security=_ACCESS,
         ),
         Call(
@@ -145,7 +153,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.email,
             body=schemas.EmailBody,
             answer=schemas.UserAnswer,
-            errors=(errors.CurrentPasswordWrong, errors.EmailTaken, *_BEARER, *_STORE),
+            errors=(errors.CurrentPasswordWrong, errors.TooManyAttempts, errors.EmailTaken, *_BEARER, *_STORE),
             security=_ACCESS,
         ),
         Call(

@@ -39,7 +39,7 @@ from keyturn.server.settings_fields import (
 from keyturn.server.settings_sources import Given, Sources, variable
 
 KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous")
-SECRETS = (*KEYS, "database_url")
+SECRETS = (*KEYS, "database_url", "rate_limit_url")
 LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
 HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
@@ -101,6 +101,14 @@ class Settings(BaseModel):
         default_factory=lambda checked: max(1, (os.cpu_count() or 1) // checked.get("workers", 1))
     )
     hash_queue: Annotated[int, whole(0, 100_000)] = 64
+
+    rate_limits: bool = True
+    rate_limit_client: Annotated[int, whole(1, 25)] = 5
+    rate_limit_address: Annotated[int, whole(1, 1_000_000)] = 100
+    rate_limit_everybody: Annotated[int, whole(1, 1_000_000)] = 1000
+    rate_limit_registration: Annotated[int, whole(1, 1_000_000)] = 20
+    rate_limit_refresh: Annotated[int, whole(1, 1_000_000)] = 60
+    rate_limit_url: SecretStr | None = None
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -120,7 +120,8 @@ class Site:
             )
 
         try:
-            return self._home(*self.api.cookies(await change()))
+            grant = await change()
+            return self._home(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant))
         except (AccessTokenMissing, AccessTokenInvalid):
             return self._home()
         except KeyturnError as error:
@@ -192,7 +193,7 @@ class Site:
             problem = _told_in_the_form(error)
             page = self.pages.signed_out(again(_filled_in(incoming.form, error)))
             return Reply(problem.status, _document(page), headers=problem.headers)
-        return self._home(*self.api.cookies(grant))
+        return self._home(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant))
 
     async def _done(self, incoming: Incoming, flow: Callable[[AccessClaims], object], *cookies: str) -> Reply:
         """Home, after a flow of whoever is signed in; just home if nobody is, or not at the moment."""

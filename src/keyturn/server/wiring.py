@@ -16,7 +16,7 @@ from keyturn.errors import AccessTokenInvalid, SettingsError
 from keyturn.hashing import Argon2Hasher, Pepper
 from keyturn.http.cookies import CookieNames
 from keyturn.http.origin import OriginPolicy
-from keyturn.ports import Clock, Entropy, PasswordHasher
+from keyturn.ports import Clock, Database, Entropy, PasswordHasher, Throttle
 from keyturn.server.api import Api
 from keyturn.server.app import Page, lifespan_of, router
 from keyturn.server.batching import Batcher
@@ -32,12 +32,16 @@ from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import variable
 from keyturn.server.site_routes import open_site, site_calls, static_pages
+from keyturn.service.attempts import Unthrottled
 from keyturn.service.context import Context
 from keyturn.service.refresh import refresh_many
+from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import ClaimsHook, Tokens
+from keyturn.stores.counters import DatabaseCounters, RedisCounters
 from keyturn.stores.keys import Keys, ensure_private_directory, load_or_create
 from keyturn.stores.sql import OwnUsers, open_database
+from keyturn.stores.throttle import Limits, StoredThrottle, keyed
 from keyturn.system import SystemClock, SystemEntropy
 from keyturn.verifier import Verifier
 
@@ -96,8 +100,9 @@ def open_context(
     ensure_private_directory(settings.data_dir)
     keys = open_keys(settings, clock)
     policy = settings.policy
+    database = open_database(database_url(settings), clock=clock, own_users=own_users or _own_users(settings))
     return Context(
-        database=open_database(database_url(settings), clock=clock, own_users=own_users or _own_users(settings)),
+        database=database,
         hasher=hasher
         or Argon2Hasher(
             entropy,
@@ -125,7 +130,24 @@ def open_context(
         password_blocklist=blocklist(
             settings.password_min_length, settings.password_blocklist, variable("password_blocklist")
         ),
+        throttle=_throttle(settings, database, keys),
+        refresh_limit=RefreshLimit(settings.rate_limit_refresh if settings.rate_limits else None),
     )
+
+
+def _throttle(settings: Settings, database: Database, keys: Keys) -> Throttle:
+    if not settings.rate_limits:
+        return Unthrottled()
+    url = revealed(settings.rate_limit_url)
+    # The time of Redis goes by without us, and limits reads the machine's clock with it.
+    counters = DatabaseCounters(database) if url is None else RedisCounters(url, SystemClock())
+    limits = Limits(
+        client=settings.rate_limit_client,
+        address=settings.rate_limit_address,
+        everybody=settings.rate_limit_everybody,
+        registrations=settings.rate_limit_registration,
+    )
+    return StoredThrottle(counters, keyed(keys.refresh.active.signature(b"keyturn throttle")), limits)
 
 
 def _pepper(secret: SecretStr | None, setting: str) -> Pepper | None:

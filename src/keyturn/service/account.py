@@ -11,6 +11,7 @@ from keyturn.core.identity import clean_email, clean_full_name, clean_username
 from keyturn.core.model import AccessClaims, Account, EndReason, Micros, Session, User
 from keyturn.errors import AccessTokenInvalid, CurrentPasswordWrong
 from keyturn.ports import Transaction
+from keyturn.service.attempts import attempt_to_confirm, forget_attempts, password_is_right
 from keyturn.service.context import (
     Context,
     Grant,
@@ -65,7 +66,7 @@ def change_password(
         options: the device that asks; delivery and remember are those of the session that asks.
 
     Raises:
-        AccessTokenInvalid, CurrentPasswordWrong, InvalidInput, Overloaded
+        AccessTokenInvalid, CurrentPasswordWrong, TooManyAttempts, InvalidInput, Overloaded
     """
     account = _own_account(context, claims)
     check_password(context, new_password, account.user, field="new_password")
@@ -89,7 +90,7 @@ def change_email(context: Context, claims: AccessClaims, current_password: str, 
     """Change one's e-mail address, which is what one signs in with; nobody has verified the new one.
 
     Raises:
-        AccessTokenInvalid, CurrentPasswordWrong, InvalidInput, EmailTaken, Overloaded
+        AccessTokenInvalid, CurrentPasswordWrong, TooManyAttempts, InvalidInput, EmailTaken, Overloaded
     """
     address = clean_email(email)
     account = _own_account(context, claims)
@@ -110,7 +111,7 @@ def delete_account(context: Context, claims: AccessClaims, current_password: str
     """Close one's own account: every session ends, the user is deleted, and no session remembers a device of theirs.
 
     Raises:
-        AccessTokenInvalid, CurrentPasswordWrong, Overloaded
+        AccessTokenInvalid, CurrentPasswordWrong, TooManyAttempts, Overloaded
     """
     account = _own_account(context, claims)
     _confirm_password(context, claims, account, current_password)
@@ -121,6 +122,7 @@ def delete_account(context: Context, claims: AccessClaims, current_password: str
 
     now, ended = context.database.transact(work)
     announce_ends(context, now, ended, EndReason.ACCOUNT_DELETED)
+    forget_attempts(context, account.user)
     record("user_deleted", user=claims.subject)
 
 
@@ -151,7 +153,8 @@ def _own_account(context: Context, claims: AccessClaims) -> Account:
 
 def _confirm_password(context: Context, claims: AccessClaims, account: Account, password: str) -> None:
     """Check the current password of whoever asks, outside any transaction: it is slow."""
-    if not context.hasher.verify(account.password_hash, password):
+    attempt = attempt_to_confirm(claims, account.user)
+    if not password_is_right(context, attempt, account.password_hash, password, user_id=account.user.id):
         record("authn_reauthentication_fail", level=logging.WARNING, user=claims.subject, session=claims.session_id)
         raise CurrentPasswordWrong
 

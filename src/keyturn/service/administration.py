@@ -9,6 +9,7 @@ from keyturn.core.model import Account, EndReason, Micros, Session, User
 from keyturn.errors import NotFound
 from keyturn.ports import Transaction
 from keyturn.service.account import close_account
+from keyturn.service.attempts import forget_attempts, names_of
 from keyturn.service.context import Context, check_password
 from keyturn.service.ending import end_sessions
 from keyturn.service.events import announce_ends, record
@@ -119,7 +120,19 @@ def delete_user(context: Context, user_id: str) -> User:
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
         return user, close_account(tx, user.id)
 
-    return _change(context, user_id, work, "user_deleted", EndReason.ACCOUNT_DELETED)
+    user = _change(context, user_id, work, "user_deleted", EndReason.ACCOUNT_DELETED)
+    forget_attempts(context, user)
+    return user
+
+
+def unblock(context: Context, user: User) -> None:
+    """Forget every failed attempt at an account: whoever had to wait may try again at once.
+
+    Raises:
+        StoreUnavailable
+    """
+    context.throttle.forget(names_of(user))
+    record("user_unblocked", user=user.id)
 
 
 def end_each(context: Context, session_ids: Collection[str]) -> int:

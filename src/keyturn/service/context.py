@@ -19,7 +19,10 @@ from keyturn.core.model import (
 from keyturn.core.passwords import check_new_password
 from keyturn.core.rotation import child_of, end_of, opened
 from keyturn.errors import AccessTokenInvalid
-from keyturn.ports import Clock, Database, Entropy, PasswordHasher, Transaction, fresh_id
+from keyturn.ports import Clock, Database, Entropy, PasswordHasher, Throttle, Transaction, fresh_id
+from keyturn.service.attempts import Unthrottled
+from keyturn.service.devices import KnownDevices
+from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
 
@@ -32,6 +35,8 @@ class Context:
         registration_open: whether people may make accounts for themselves.
         password_min_length: characters.
         password_blocklist: passwords that nobody may choose, as `keyturn.core.passwords.comparable` makes them.
+        throttle: counts failed attempts.
+        refresh_limit: counts refreshes, session by session.
     """
 
     database: Database
@@ -44,6 +49,18 @@ class Context:
     registration_open: bool = True
     password_min_length: int = 8
     password_blocklist: Container[str] = frozenset()
+    throttle: Throttle = field(default_factory=Unthrottled)
+    refresh_limit: RefreshLimit = field(default_factory=RefreshLimit)
+
+    @property
+    def throttled(self) -> bool:
+        """Whether failed attempts are counted."""
+        return not isinstance(self.throttle, Unthrottled)
+
+    @property
+    def known_devices(self) -> KnownDevices:
+        """Makes and reads the cookies of devices that have signed in before."""
+        return KnownDevices(self.tokens.refresh_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +86,14 @@ class SignInOptions:
 
     Attributes:
         replaces: an authentic refresh token that came with the sign-in; its session ends.
+        known_device: the cookie of a device that has signed in before, as it came.
     """
 
     delivery: Delivery = Delivery.SPLIT
     remember: bool = True
     device: Device = field(default_factory=Device)
     replaces: RefreshToken | None = None
+    known_device: str | None = field(default=None, repr=False)
 
 
 def check_password(context: Context, password: str, user: User, *, field: str = "password") -> None:

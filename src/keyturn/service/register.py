@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from keyturn.core.gate import ROLE
 from keyturn.core.identity import clean_email, clean_full_name, clean_username
 from keyturn.core.model import Account, EndReason, Micros, Session, User
+from keyturn.core.networks import network_of
 from keyturn.errors import EmailTaken, InvalidInput, RegistrationClosed, UsernameTaken
 from keyturn.ports import Transaction, fresh_id
+from keyturn.service.attempts import refusals_logged
 from keyturn.service.context import Context, Grant, SignInOptions, check_password, grant, open_session
 from keyturn.service.ending import end_replaced
 from keyturn.service.events import announce_ends, record
@@ -32,10 +34,12 @@ def register(context: Context, new: NewUser, options: SignInOptions) -> Grant:
     """Make an account for oneself and sign in to it.
 
     Raises:
-        RegistrationClosed, InvalidInput, EmailTaken, UsernameTaken, Overloaded, StoreUnavailable
+        RegistrationClosed, TooManyAttempts, InvalidInput, EmailTaken, UsernameTaken, Overloaded, StoreUnavailable
     """
     if not context.registration_open:
         raise RegistrationClosed
+    with refusals_logged(address=options.device.address):
+        context.throttle.registration(network_of(options.device.address))
     account = _prepare(context, new)
 
     def work(tx: Transaction) -> tuple[Micros, User, Session, list[str]]:

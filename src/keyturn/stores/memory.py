@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from keyturn.core.identity import canonical_email, canonical_username, is_email
-from keyturn.core.model import Account, Device, EndReason, Micros, Session, User
+from keyturn.core.model import SECOND, Account, Device, EndReason, Micros, Session, User
 from keyturn.errors import EmailTaken, StoreUnavailable, UsernameTaken
 from keyturn.ports import SWAPPED_FIELDS, Clock
 
@@ -24,9 +24,10 @@ class _Tables:
     sessions: dict[str, Session] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    counters: dict[str, tuple[int, Micros]] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
-        return _Tables(dict(self.sessions), dict(self.accounts), dict(self.facts))
+        return _Tables(dict(self.sessions), dict(self.accounts), dict(self.facts), dict(self.counters))
 
 
 class MemorySessions:
@@ -178,6 +179,39 @@ class MemoryFacts:
         self._facts[name] = value
 
 
+class MemoryCounters:
+    """`keyturn.ports.CounterStore` in memory."""
+
+    def __init__(self, tables: _Tables, now: Micros) -> None:
+        self._counters = tables.counters
+        self._now = now
+
+    def add(self, key: str, amount: int, lifetime: int) -> int:
+        count, expires_at = self.get(key)
+        if expires_at <= self._now:
+            expires_at = self._now + lifetime * SECOND
+        self._counters[key] = (count + amount, expires_at)
+        return count + amount
+
+    def get(self, key: str) -> tuple[int, Micros]:
+        count, expires_at = self._counters.get(key, (0, self._now))
+        return (count, expires_at) if expires_at > self._now else (0, self._now)
+
+    def clear(self, key: str) -> None:
+        self._counters.pop(key, None)
+
+    def clear_all(self, prefix: str) -> None:
+        for key in [key for key in self._counters if key.startswith(prefix)]:
+            del self._counters[key]
+
+    def purge(self, limit: int, *, keep: int) -> int:
+        order = sorted(self._counters, key=lambda key: self._counters[key][1])
+        gone = [key for key in order if self._counters[key][1] <= self._now] or order[: max(0, len(order) - keep)]
+        for key in gone[:limit]:
+            del self._counters[key]
+        return len(gone[:limit])
+
+
 class MemoryTransaction:
     """`keyturn.ports.Transaction` in memory."""
 
@@ -186,6 +220,7 @@ class MemoryTransaction:
         self.sessions = MemorySessions(tables, now)
         self.users = MemoryUsers(tables)
         self.facts = MemoryFacts(tables)
+        self.counters = MemoryCounters(tables, now)
 
 
 class MemoryDatabase:

@@ -19,6 +19,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.ports import Clock, UserStore
 from keyturn.stores import migrations
 from keyturn.stores.sql import postgresql, sqlite
+from keyturn.stores.sql.counters import SqlCounters
 from keyturn.stores.sql.facts import SqlFacts
 from keyturn.stores.sql.news import TELL, News
 from keyturn.stores.sql.sessions import SqlSessions
@@ -64,6 +65,7 @@ class SqlTransaction:
         self._clock = clock
         self.users: UserStore = SqlUsers(connection, tell) if own_users is None else own_users(connection)
         self.sessions = SqlSessions(connection, lambda: self.now, None if own_users is None else self.users, tell)
+        self.counters = SqlCounters(connection, lambda: self.now)
         self.facts = SqlFacts(connection)
 
     @cached_property

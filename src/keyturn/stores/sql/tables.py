@@ -66,6 +66,15 @@ sessions = Table(
     Column("device_address", Text, nullable=False),
 )
 
+counters = Table(
+    "counters",
+    metadata,
+    Column("key", Text, primary_key=True),  # a keyed hash: neither a name nor an address
+    Column("count", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+Index("counters_expires_at", counters.c.expires_at)
 Index("users_created_at", users.c.created_at, users.c.id)
 Index(
     "users_tokens_valid_from",

@@ -1,0 +1,74 @@
+"""Devices that have signed in to an account before: told by a cookie, so that what strangers do never makes them wait.
+
+The idea is that of OWASP's device cookies. The cookie names a device by random bits, and has one tag for each of the last
+accounts that it signed in to: an HMAC over device and account. It opens nothing: a password is asked for all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+
+from keyturn.core.keyring import KeyRing
+from keyturn.ports import Entropy, fresh_id
+
+COOKIE_SECONDS = 180 * 86_400
+MAX_ACCOUNTS = 4
+"""Of one device: the last ones that somebody signed in to."""
+
+_COOKIE = re.compile(rf"([0-9a-f]{{24}})((?:\.[A-Za-z0-9_-]{{22}}){{1,{MAX_ACCOUNTS}}})")
+_PURPOSE = b"keyturn known devices"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevices:
+    """Makes and reads the cookie.
+
+    Attributes:
+        keys: those of the refresh tokens; the keys of the tags are derived from them.
+    """
+
+    keys: KeyRing
+
+    def find(self, cookie: str | None, user_id: str) -> str | None:
+        """What tells the device among those of the account; none: it never signed in to this account.
+
+        Args:
+            cookie: as it came.
+            user_id: whose account it is.
+        """
+        device, tags = _parsed(cookie)
+        good = [tag for tag in tags for key in self._tag_keys() if hmac.compare_digest(tag, _tag(key, device, user_id))]
+        return device if good else None
+
+    def after_sign_in(self, cookie: str | None, user_id: str, entropy: Entropy) -> str:
+        """The cookie of a device that has just signed in.
+
+        Args:
+            cookie: the one it had.
+            user_id: whose account it is.
+            entropy: where a new device's name comes from.
+        """
+        device, tags = _parsed(cookie)
+        device = device or fresh_id(entropy)
+        active = _tag(self._tag_keys()[0], device, user_id)
+        stale = {_tag(key, device, user_id) for key in self._tag_keys()}
+        return ".".join([device, active, *[tag for tag in tags if tag not in stale][: MAX_ACCOUNTS - 1]])
+
+    def _tag_keys(self) -> list[bytes]:
+        """The active one first."""
+        keys = sorted(self.keys.keys, key=lambda key: key is not self.keys.active)
+        return [key.signature(_PURPOSE) for key in keys]
+
+
+def _parsed(cookie: str | None) -> tuple[str, list[str]]:
+    found = _COOKIE.fullmatch(cookie or "")
+    return (found[1], found[2].split(".")[1:]) if found else ("", [])
+
+
+def _tag(key: bytes, device: str, user_id: str) -> str:
+    tag = hmac.digest(key, f"{device} {user_id}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return urlsafe_b64encode(tag[:16]).decode("ascii").rstrip("=")

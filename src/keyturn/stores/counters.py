@@ -1,0 +1,153 @@
+"""Where attempts are counted: storages for the library limits, over our own database or over Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from limits.errors import ConfigurationError, StorageError
+from limits.storage import RedisStorage, Storage
+
+from keyturn.core.model import SECOND
+from keyturn.errors import SettingsError, StoreUnavailable
+from keyturn.ports import Clock, Database, Transaction
+
+T = TypeVar("T")
+Work = Callable[[Storage, float], T]
+"""What to do with a storage, and with its time in seconds since the epoch."""
+
+_PATIENCE = 2.0
+"""Seconds to wait for Redis: whoever signs in waits as long."""
+
+
+class Counters(Protocol):
+    """Counters that all servers share."""
+
+    def look(self, work: Work[T]) -> T:
+        """Run what only reads.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    def count(self, work: Work[T]) -> T:
+        """Run what writes; it may be run more than once.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    def clear(self, prefix: str) -> None:
+        """Forget every counter whose key begins like this.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+
+class TransactionStorage(Storage):
+    """A storage of limits within one transaction of ours: what it counts is counted when the transaction is committed.
+
+    Args:
+        tx: the transaction.
+    """
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__()
+        self._counters = tx.counters
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return StoreUnavailable
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        return self._counters.add(key, amount, expiry)
+
+    def get(self, key: str) -> int:
+        return self._counters.get(key)[0]
+
+    def get_expiry(self, key: str) -> float:
+        return self._counters.get(key)[1] / SECOND
+
+    def clear(self, key: str) -> None:
+        self._counters.clear(key)
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int | None:
+        raise NotImplementedError
+
+
+class DatabaseCounters:
+    """Counters in the database that has the sessions too; one attempt is one transaction.
+
+    Args:
+        database: the database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def look(self, work: Work[T]) -> T:
+        return self._database.read(lambda tx: work(TransactionStorage(tx), tx.now / SECOND))
+
+    def count(self, work: Work[T]) -> T:
+        return self._database.transact(lambda tx: work(TransactionStorage(tx), tx.now / SECOND))
+
+    def clear(self, prefix: str) -> None:
+        self._database.transact(lambda tx: tx.counters.clear_all(prefix))
+
+
+class RedisCounters:
+    """Counters in Redis, each of which expires there by itself. Nothing is asked of Redis before the first attempt.
+
+    Args:
+        url: `redis://…` or `rediss://…`.
+        clock: the machine's, as limits reads it too.
+
+    Raises:
+        SettingsError: the library for Redis is not installed, or the URL is none.
+    """
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._clock = clock
+        try:
+            self._storage = RedisStorage(
+                url,
+                key_prefix="keyturn",
+                wrap_exceptions=True,
+                socket_timeout=_PATIENCE,
+                socket_connect_timeout=_PATIENCE,
+            )
+        except ConfigurationError:
+            raise SettingsError(
+                "Counting in Redis needs the library redis, which is not installed: pip install 'keyturn[server,redis]'."
+            ) from None
+        except ValueError:
+            raise SettingsError("The URL of Redis cannot be read; write redis://host:6379/0.") from None
+
+    def look(self, work: Work[T]) -> T:
+        try:
+            return work(self._storage, self._clock.now() / SECOND)
+        except StorageError as error:
+            raise StoreUnavailable from error
+
+    def count(self, work: Work[T]) -> T:
+        return self.look(work)
+
+    def clear(self, prefix: str) -> None:
+        def work(storage: Storage, now: float) -> None:
+            redis: Any = self._storage.storage
+            try:
+                for key in redis.scan_iter(match=f"{self._storage.prefixed_key(prefix)}*", count=1000):
+                    redis.delete(key)
+            except self._storage.base_exceptions as error:
+                raise StorageError(error) from error
+
+        self.look(work)
