@@ -234,6 +234,31 @@ def test_registration_closed_is_listed_where_one_registers(stage: Stage, tmp_pat
     assert_answers(answer, "registration_closed", operation)
 
 
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[LiveServer]:
+    """A server with a limit of one for everything, behind a proxy that says where a request comes from."""
+    limits = dict.fromkeys(("rate_limit_client", "rate_limit_registration", "rate_limit_refresh"), 1)
+    with LiveServer(tmp_path / "data", rate_limits=True, trusted_proxies=["127.0.0.1"], **limits) as live:
+        yield live
+
+
+def test_too_many_attempts_happens_wherever_it_is_listed(strict: LiveServer, document: JSON) -> None:
+    with Browser(strict.url) as browser:
+        stage = Stage(strict, document, browser)
+        operations = stage.listing("too_many_attempts")
+        assert len(operations) == 6
+        for operation in operations:
+            request = stage.prepare(operation)
+            headers = {"x-forwarded-for": "203.0.113.7"}
+            wrong = {name: "wrong" for name in request.json or {} if name in {"password", "current_password"}}
+            if operation[1].endswith("/register"):
+                wrong = {}
+            for _ in range(2):
+                answer = request.send(json={**request.json, **wrong} if request.json else None, headers=headers)
+            assert_answers(answer, "too_many_attempts", operation)
+            assert int(answer.headers["retry-after"]) > 0
+
+
 def test_https_required_happens_wherever_it_is_listed(stage: Stage) -> None:
     app = wiring.application(stage.server.settings, stage.server.context)
 
@@ -324,6 +349,7 @@ def test_every_listed_code_has_its_test_here(document: JSON) -> None:
         "username_taken",
         "session_ended",
         "registration_closed",
+        "too_many_attempts",
         "https_required",
         "internal_error",
         "store_unavailable",

@@ -18,6 +18,7 @@ NOW: Micros = 1_800_000_000 * SECOND
 
 SAFE = {
     "issuer": "https://auth.example.com",
+    "trusted_proxies": ["127.0.0.1"],
     "registration": "closed",
     "session_ttl": "30d",
     "password_min_length": 15,
@@ -46,7 +47,8 @@ def test_a_careful_set_up_is_found_to_be_one() -> None:
         ({"issuer": None}, "cookies", "KEYTURN_ISSUER is not set"),
         ({"issuer": "http://localhost:8000"}, "cookies", "neither Secure nor __Host-"),
         ({"developer_pages": True}, "pages", "KEYTURN_DEVELOPER_PAGES"),
-        ({"host": "0.0.0.0"}, "tls", "no proxy is trusted"),
+        ({"rate_limits": False}, "throttling", "KEYTURN_RATE_LIMITS is off"),
+        ({"host": "0.0.0.0", "trusted_proxies": []}, "tls", "no proxy is trusted"),
         ({"trusted_proxies": ["0.0.0.0/0"]}, "proxies", "0.0.0.0/0"),
         ({"trusted_proxies": ["10.0.0.5", "::/0"]}, "proxies", "::/0"),
         ({"refresh_window": "29s"}, "window", "KEYTURN_REFRESH_WINDOW is 29s"),
