@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from keyturn.core.model import SECOND, AccessClaims, Micros, Policy
 from keyturn.ports import Database, Transaction
 
+_COMMITTED_AFTER: Micros = 30 * SECOND
+"""How long after the time that it bears a write may at the latest be seen: a database bounds what a transaction may take."""
+
 _Entries = list[tuple[str, Micros]]
 
 
@@ -26,7 +29,7 @@ class Revocations:
 
     def __init__(self, policy: Policy) -> None:
         self._keep = policy.access_lifetime + policy.window
-        self._overlap = policy.window + policy.skew
+        self._overlap = max(policy.window + policy.skew, _COMMITTED_AFTER)
         self._ended: dict[str, Micros] = {}
         self._stale: dict[str, Micros] = {}
         self._followed_until: Micros | None = None

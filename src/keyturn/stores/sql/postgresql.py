@@ -25,6 +25,12 @@ CONNECT_SECONDS = 3
 STATEMENT_MILLIS = 5000
 """What a statement may take, a wait for a lock included. A client gives up on a refresh after ten seconds."""
 
+LOCK_MILLIS = 3000
+"""What a statement may wait for a lock."""
+
+UPGRADE_MILLIS = 60_000
+"""How long a server that starts waits for another one that is bringing the tables up to date."""
+
 IDLE_MILLIS = 10_000
 """What a transaction may stand still for: so long may a server that was stopped hold locks against the others."""
 
@@ -36,8 +42,19 @@ _UPGRADE_LOCK = 0x4B54524E
 _SESSION = (
     "SET SESSION synchronous_commit = on",
     f"SET SESSION statement_timeout = {STATEMENT_MILLIS}",
+    f"SET SESSION lock_timeout = {LOCK_MILLIS}",
     f"SET SESSION idle_in_transaction_session_timeout = {IDLE_MILLIS}",
 )
+
+_CONNECTION = {
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "keyturn",
+    # A standby lags behind, and forgets what it is told; one may answer at the primary's address during a failover.
+    "target_session_attrs": "read-write",
+}
+
+_NETWORK = {"keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "10000"}
+"""When a machine that says nothing any more counts as gone, in seconds, the last in milliseconds; a URL may say otherwise."""
 
 _NOW = select((func.extract("epoch", func.clock_timestamp()) * 1_000_000).cast(BigInteger))
 
@@ -51,7 +68,7 @@ def engine(url: str, *, patience: float) -> Engine:
     """An engine whose commits are on the disk before they are acknowledged, and which waits for nothing without end.
 
     Args:
-        url: of the database; several hosts may stand in it, with `target_session_attrs=read-write`.
+        url: of the database; several hosts may stand in it: the one that can be written to is found.
         patience: how long to wait for a free connection, in seconds.
 
     Raises:
@@ -63,7 +80,7 @@ def engine(url: str, *, patience: float) -> Engine:
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_timeout=patience,
-            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "keyturn"},
+            connect_args=_CONNECTION,
             hide_parameters=True,
         )
     except ModuleNotFoundError:
@@ -86,13 +103,21 @@ def reading(writers: Engine) -> Engine:
 def _psycopg(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise SettingsError(
-            "The database URL cannot be read. Write postgresql://user:password@host/name, with % before special characters."
-        ) from None
+    except (ArgumentError, ValueError):
+        raise _unreadable() from None
+    if "@" in (parsed.host or ""):  # the end of a password: nothing of it may be said
+        raise _unreadable()
     if not parsed.database:
         raise SettingsError("The database URL names no database. Write postgresql://user:password@host/name.")
-    return parsed.set(drivername="postgresql+psycopg")
+    network = {name: value for name, value in _NETWORK.items() if name not in parsed.query}
+    return parsed.set(drivername="postgresql+psycopg").update_query_dict(network)
+
+
+def _unreadable() -> SettingsError:
+    return SettingsError(
+        "The database URL cannot be read. Write postgresql://user:password@host:port/name; in a password, @ is %40, / is %2F "
+        "and % is %25."
+    )
 
 
 def prepare(engine: Engine) -> tuple[str | None, str | None]:
@@ -104,14 +129,23 @@ def prepare(engine: Engine) -> tuple[str | None, str | None]:
     Raises:
         SettingsError: it is not, it cannot be reached, or a newer version of Keyturn has been here.
     """
-    with _reached(engine), engine.begin() as connection:
+    # Whoever waited for another server must see what that has done, whatever the database's own level.
+    with _reached(engine), engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        _refuse_others(connection)
         before = migrations.revision(connection)
-        if not (_is_ours(connection) and migrations.is_newest(connection)):
-            # Several servers may start at once: one of them does the work, the others find it done.
-            connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+        if not migrations.is_newest(connection):
+            _await_turn(connection)
             _refuse_others(connection)
             migrations.upgrade(connection)
         return before, migrations.revision(connection)
+
+
+def _await_turn(connection: Connection) -> None:
+    """Several servers may start at once: one of them does the work, which takes as long as it takes; the others find it done."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {UPGRADE_MILLIS}; SET LOCAL statement_timeout = 0")
+    connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+    # A table must not stay locked against everybody while this waits for somebody.
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MILLIS}")
 
 
 def _is_ours(connection: Connection) -> bool:
@@ -135,7 +169,8 @@ def _refuse_others(connection: Connection) -> None:
 
 def _place(engine: Engine) -> str:
     url = engine.url
-    return f"{url.host or 'the local socket'}{f':{url.port}' if url.port else ''}/{url.database}"
+    named = f"{url.host}:{url.port}" if url.port else url.host
+    return f"{named or ', '.join(url.normalized_query.get('host', ())) or 'the local socket'}/{url.database}"
 
 
 def _reason(error: DBAPIError) -> str:
