@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from itertools import count
+from typing import Any, TypeVar
 
+from keyturn.core.model import Session
 from keyturn.errors import StoreUnavailable
 from keyturn.ports import Database, Transaction
 from keyturn.service.context import Context
@@ -62,3 +64,44 @@ class FailingDatabase:
 def failing(context: Context) -> Context:
     """The context of a server on such a database."""
     return replace(context, database=FailingDatabase(context.database))
+
+
+class BrokenDatabase:
+    """A database that does not keep a promise.
+
+    Args:
+        database: one that does.
+        breach: what is done to the transactions that write, which are counted from 1.
+    """
+
+    def __init__(self, database: Database, breach: Callable[[int, Transaction], Transaction]) -> None:
+        self._database = database
+        self._breach = breach
+        self._numbers = count(1)
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        return self._database.transact(lambda tx: work(self._breach(next(self._numbers), tx)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+
+class BrokenSessions:
+    """The sessions of a transaction, of which a swap does not write what it was given.
+
+    Args:
+        tx: the transaction.
+        change: what is written instead of the rows; none of them: nothing, though all are said to be.
+    """
+
+    def __init__(self, tx: Transaction, change: Callable[[Sequence[Session]], Sequence[Session]]) -> None:
+        self._tx = tx
+        self._change = change
+        self.sessions: Any = self
+
+    def swap_many(self, sessions: Sequence[Session]) -> set[str]:
+        written = self._change(sessions)
+        return self._tx.sessions.swap_many(written) if written else {row.id for row in sessions}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx if name in ("now", "users", "facts") else self._tx.sessions, name)
