@@ -138,3 +138,16 @@ def test_a_directory_that_was_misspelt_is_said_and_not_made(command: Command, da
     for arguments in (("users", "list"), ("sessions", "list"), ("keys", "list"), ("db", "backup", "copy.db")):
         assert_one_line(command(*arguments), str(data), "--data-dir")
     assert not data.exists()
+
+
+def test_an_unblocked_user_signs_in_at_once(command: Command, data: Path) -> None:
+    """Strangers have failed at the account until everybody has to wait; the server goes on while it is unblocked."""
+    made(command)
+    with LiveServer(data, rate_limits=True) as server, Browser(server.url) as browser:
+        wrong = {"login": EMAIL, "password": NEW_PASSWORD}
+        statuses = [browser.call("POST", "/login", wrong).status_code for _ in range(21)]
+        assert statuses == [401] * 20 + [429]
+        done = command("users", "unblock", EMAIL)
+        assert done.stdout.startswith(f"nobody has to wait at {EMAIL}")
+        browser.login()
+    assert_one_line(command("users", "unblock", "stranger@example.com"), "no user")
