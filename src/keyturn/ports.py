@@ -303,6 +303,22 @@ class Announcing(Protocol):
         ...
 
 
+class Metrics(Protocol):
+    """What is counted of what happens. Each call costs little and comes after the commit, from whichever thread."""
+
+    def refreshed(self, verdicts: Collection[str]) -> None:
+        """A batch of refreshes was decided; the verdict of each."""
+        ...
+
+    def ended(self, reason: str, count: int) -> None:
+        """So many sessions have ended."""
+        ...
+
+    def signed_in(self, *, succeeded: bool) -> None:
+        """Somebody signed in with a password, or tried to."""
+        ...
+
+
 class PasswordHasher(Protocol):
     """Slow by design, and bounded: at most so many at a time, and whoever would wait too long is refused."""
 

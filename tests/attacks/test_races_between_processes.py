@@ -22,7 +22,7 @@ from tests.support.wire import Answer, Wire, bearer
 CROWD = 200
 ROUNDS = 25  # of each kind: fifty
 SOAK_ROUNDS = 1000
-ENVIRON = {**CHEAP_HASHES, "KEYTURN_LOG_LEVEL": "warning"}
+ENVIRON = {**CHEAP_HASHES, "KEYTURN_LOG_LEVEL": "warning", "KEYTURN_RATE_LIMITS": "false"}
 
 
 @dataclass

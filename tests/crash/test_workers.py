@@ -21,6 +21,7 @@ from tests.support.server import ServerProcess
 from tests.support.wire import Wire, bearer
 
 TWO = {**CHEAP_HASHES, "KEYTURN_WORKERS": "2"}
+TOKEN = "Vq8LxT3nRw6ZbK9cHs2MdY5gJf7PaE4u"
 
 
 def deaths_in(log: str) -> list[datetime]:
@@ -151,3 +152,53 @@ def refuses(address: tuple[str, int]) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def number(wire: Wire, sample: str) -> float:
+    """What `/metrics` says of a sample, at one worker."""
+    text = wire.call("GET", "//metrics", headers=[bearer(TOKEN)]).body.decode()
+    found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_any_worker_tells_what_all_have_counted_even_of_the_dead(tmp_path: Path) -> None:
+    healthy = 'keyturn_requests_total{route="/healthz",status="2xx"}'
+    data = tmp_path / "data"
+    with ServerProcess(data, {**TWO, "KEYTURN_METRICS_TOKEN": TOKEN}) as server, ExitStack() as stack:
+        wires = to_each_worker(stack, server, 2)
+        counted = min(number(wire, healthy) for wire in wires)
+        for wire in wires:
+            for _ in range(5):
+                who_answers(wire)
+        for wire in wires:
+            eventually(lambda wire=wire: number(wire, healthy) >= counted + 10, "a worker does not know of the other's")
+        threads = number(wires[0], "keyturn_hash_threads")
+        before = number(wires[0], healthy)
+        victim, _ = workers_of(server)
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: len(workers_of(server) - {victim}) == 2, "the worker was not replaced")
+        for wire in to_each_worker(stack, server, 2):
+            assert number(wire, healthy) >= before
+            eventually(lambda wire=wire: number(wire, "keyturn_hash_threads") == threads, "the dead worker has threads")
+        (directory,) = data.glob("metrics-*")
+        assert directory.stat().st_mode & 0o777 == 0o700
+        assert server.stop() == 0
+        assert not directory.exists()
+
+
+def test_what_a_killed_server_counted_is_not_the_next_ones(tmp_path: Path) -> None:
+    environ = {**TWO, "KEYTURN_METRICS_TOKEN": TOKEN}
+    data = tmp_path / "data"
+    with ServerProcess(data, environ) as server, ExitStack() as stack:
+        port = server.address[1]
+        workers = workers_of(server)
+        for wire in to_each_worker(stack, server, 2):
+            assert number(wire, "keyturn_hash_threads") > 0
+        server.process.kill()
+        eventually(lambda: not any(map(is_alive, workers)), "a worker goes on")
+    (left,) = data.glob("metrics-*")
+    assert [*left.iterdir()]
+    with ServerProcess(data, environ, port=port) as server, ExitStack() as stack:
+        for wire in to_each_worker(stack, server, 2):
+            eventually(lambda wire=wire: number(wire, "keyturn_hash_threads") == 2, "the files were not emptied")
+        assert number(wire, 'keyturn_requests_total{route="/metrics",status="2xx"}') < 50

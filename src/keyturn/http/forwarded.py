@@ -13,6 +13,11 @@ from keyturn.http.headers import RawHeaders, all_values
 Network = IPv4Network | IPv6Network
 
 
+_OF_PROXIES = frozenset(
+    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
+)
+
+
 class HttpsRequired(KeyturnError):
     code = "https_required"
     message = "Use https. If a proxy ends TLS in front of this server, list its address in KEYTURN_TRUSTED_PROXIES."
@@ -29,6 +34,11 @@ class Client:
 
     address: str
     trusted: bool
+
+
+def was_forwarded(headers: RawHeaders) -> bool:
+    """Whether a proxy says that it passed a request on. A client may say so too, but cannot keep a proxy from it."""
+    return any(name in _OF_PROXIES for name, _ in headers)
 
 
 @lru_cache(maxsize=1024)

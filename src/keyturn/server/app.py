@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
@@ -27,6 +27,9 @@ from keyturn.server.following import Follower
 from keyturn.server.forms import read_form
 
 _log = logging.getLogger("keyturn.errors")
+
+SAMPLE_SECONDS = 1.0
+"""How old the numbers for operators may be."""
 
 PURGE_SECONDS = 3600.0
 PURGE_ROWS = 1000
@@ -118,10 +121,19 @@ class Page:
         await Response(self.content, headers=headers, media_type=self.media_type)(scope, receive, send)
 
 
+class Located(Protocol):
+    """An application at one path."""
+
+    @property
+    def path(self) -> str: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 def router(
     calls: Sequence[Call],
     origins: OriginPolicy,
-    pages: Sequence[Page],
+    pages: Sequence[Located],
     lifespan: Callable[[Any], contextlib.AbstractAsyncContextManager[None]],
 ) -> ASGIApp:
     """Calls and pages behind their paths.
@@ -148,19 +160,29 @@ def router(
     return route
 
 
-def lifespan_of(api: Api) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
-    """What runs beside the calls: following ends that other processes decided, and the purge."""
+def lifespan_of(api: Api, sample: Callable[[], None]) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
+    """What runs beside the calls: following ends that other processes decided, the purge, and the numbers for operators.
+
+    Args:
+        api: the handlers.
+        sample: brings those numbers up to date, in the event loop's thread.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         context = api.context
         follower = Follower(context, api.storing)
+
+        async def look() -> None:
+            sample()
+
         # Before the first request: a session that ended before a restart must not be good again after it.
         await follower.look()
         tasks = [
             asyncio.create_task(_repeat(follower.pause, follower.look)),
             asyncio.create_task(_repeat(follower.pause, follower.listen)),
             asyncio.create_task(_repeat(partial(asyncio.sleep, PURGE_SECONDS), lambda: _purge(api))),
+            asyncio.create_task(_repeat(partial(asyncio.sleep, SAMPLE_SECONDS), look)),
         ]
         try:
             yield

@@ -61,6 +61,11 @@ class Batcher(Generic[Q, A]):
             self._running = asyncio.create_task(self._drain())
         return await waiting.answer
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait for a batch."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Let the last batch finish."""
         self._thread.shutdown(wait=True)

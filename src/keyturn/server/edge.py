@@ -41,8 +41,15 @@ def no_error_page(scope: Scope, problem: Problem) -> Document | None:
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 64
 
-PROBES = frozenset({"/healthz", "/readyz"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered under any host name and without TLS: whoever probes a machine knows it by its address."""
+
+Answered = Callable[[str | None, int | None], None]
+
+
+def uncounted(route: str | None, status: int | None) -> None:
+    """Nobody wants to know how many requests of a route had which status."""
+
 
 _access_log = logging.getLogger("keyturn.access")
 _error_log = logging.getLogger("keyturn.errors")
@@ -59,6 +66,7 @@ class Edge:
         clock: for durations.
         entropy: for request ids.
         error_page: what to show instead of a problem, to whom; nothing by default.
+        answered: told the route and the status of every request.
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class Edge:
         clock: Clock,
         entropy: Entropy,
         error_page: ErrorPage = no_error_page,
+        answered: Answered = uncounted,
     ) -> None:
         self._app = app
         public = urlsplit(issuer)
@@ -84,6 +93,7 @@ class Edge:
         self._run_id = fresh_id(entropy)[:12]
         self._requests = count()
         self.error_page = error_page
+        self._answered = answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,6 +123,7 @@ class Edge:
             _error_log.exception("unexpected", extra={"facts": {"request_id": exchange.request_id}})
             await exchange.answer_problem(KeyturnError())
         finally:
+            self._answered(scope.get("keyturn.route"), exchange.status)
             exchange.log()
 
     def next_request_id(self) -> str:
@@ -145,14 +156,14 @@ class _Exchange:
         self._send = send
         self.received_at = received_at
         self.request_id = edge.next_request_id()
-        self._status: int | None = None
+        self.status: int | None = None
         self._code: str | None = None
         origin = single_value(scope["headers"], b"origin")
         self.allowed_origin = origin if origin is not None and edge.origins.is_allowed(origin) else None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self.status = message["status"]
             present = {name for name, _ in message["headers"]}
             general = [header for header in self._edge.headers if header[0] not in present]
             extra = [*general, (b"x-request-id", self.request_id.encode()), *self._cors()]
@@ -180,7 +191,7 @@ class _Exchange:
         await self.send({"type": "http.response.body", "body": b""})
 
     async def answer_problem(self, error: KeyturnError, more: dict[str, str] | None = None) -> None:
-        if self._status is not None:
+        if self.status is not None:
             # The answer has begun: nothing can be said any more, but that it is not whole.
             raise error
         problem = problem_of(error, request_id=self.request_id)
@@ -210,7 +221,7 @@ class _Exchange:
         facts = {
             "method": self._scope["method"] if route else None,
             "path": route,
-            "status": self._status,
+            "status": self.status,
             "code": self._code,
             "ms": round((self._edge.clock.monotonic() - self.received_at) / 1000, 1),
             "address": self._client.address,

@@ -24,6 +24,17 @@ class Lane:
     def __init__(self, threads: int, queue: int) -> None:
         self._limiter = anyio.CapacityLimiter(threads)
         self._queue = queue
+        self.threads = threads
+
+    @property
+    def busy(self) -> int:
+        """How many calls run now."""
+        return self._limiter.borrowed_tokens
+
+    @property
+    def waiting(self) -> int:
+        """How many more wait."""
+        return self._limiter.statistics().tasks_waiting
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run a call in a thread and give what it gives.
@@ -31,6 +42,6 @@ class Lane:
         Raises:
             Overloaded: the queue is full; nothing was begun.
         """
-        if self._limiter.statistics().tasks_waiting >= self._queue and self._limiter.available_tokens < 1:
+        if self.waiting >= self._queue and self._limiter.available_tokens < 1:
             raise Overloaded
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 import uvicorn
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 from keyturn.core.model import SECOND
 from keyturn.errors import SettingsError
 from keyturn.server import logs
+from keyturn.server.metrics_files import forget_worker, shared_by_workers
 from keyturn.server.protocol import BoundedHttpProtocol
 from keyturn.server.settings import Settings
 from keyturn.server.wiring import application, open_context
@@ -45,14 +47,18 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             logs.configure(settings.log_format, settings.log_level)
             announce(issuer)
 
-        Supervisor(
-            settings.workers,
-            work,
-            clock=SystemClock(),
-            answering=answering,
-            # While anybody holds the socket open, connections wait for somebody to take them.
-            stopping=listener.close,
-        ).run()
+        counting_together = settings.metrics_token is not None
+        port = listener.getsockname()[1]
+        with shared_by_workers(settings.data_dir, port) if counting_together else nullcontext():
+            Supervisor(
+                settings.workers,
+                work,
+                clock=SystemClock(),
+                answering=answering,
+                # While anybody holds the socket open, connections wait for somebody to take them.
+                stopping=listener.close,
+                buried=forget_worker if counting_together else lambda pid: None,
+            ).run()
 
 
 def _serve_here(

@@ -38,7 +38,7 @@ from keyturn.server.settings_fields import (
 )
 from keyturn.server.settings_sources import Given, Sources, variable
 
-KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous")
+KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous", "metrics_token")
 SECRETS = (*KEYS, "database_url", "rate_limit_url")
 LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
@@ -112,6 +112,7 @@ class Settings(BaseModel):
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_token: SecretStr | None = None
     developer_pages: bool | None = None
     shutdown_timeout: Annotated[Micros, lasting("0s", "1h")] = written("30s")
 

@@ -18,7 +18,7 @@ from keyturn.http.cookies import CookieNames
 from keyturn.http.origin import OriginPolicy
 from keyturn.ports import Clock, Database, Entropy, PasswordHasher, Throttle
 from keyturn.server.api import Api
-from keyturn.server.app import Page, lifespan_of, router
+from keyturn.server.app import Located, Page, lifespan_of, router
 from keyturn.server.batching import Batcher
 from keyturn.server.blocklist import blocklist
 from keyturn.server.credentials import Credentials
@@ -32,6 +32,7 @@ from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import variable
 from keyturn.server.site_routes import open_site, site_calls, static_pages
+from keyturn.server.watch import Watch
 from keyturn.service.attempts import Unthrottled
 from keyturn.service.context import Context
 from keyturn.service.refresh import refresh_many
@@ -175,6 +176,8 @@ def application(settings: Settings, context: Context) -> ASGIApp:
         settings: all of them.
         context: what `open_context` opened; closed when the application's lifespan ends.
     """
+    watch = _watch(settings)
+    context = watch.watching(context)
     issuer = context.tokens.issuer
     cookies = CookieNames(secure=issuer.startswith("https:"))
     origins = OriginPolicy(issuer, settings.allowed_origins)
@@ -182,7 +185,7 @@ def application(settings: Settings, context: Context) -> ASGIApp:
         context=context,
         credentials=_credentials(context, cookies),
         origins=origins,
-        refreshes=Batcher(partial(refresh_many, context), queue=settings.refresh_queue),
+        refreshes=Batcher(watch.counting(partial(refresh_many, context)), queue=settings.refresh_queue),
         hashing=Lane(settings.hash_concurrency, settings.hash_queue),
         storing=Lane(_STORE_THREADS, _STORE_QUEUE),
     )
@@ -191,21 +194,31 @@ def application(settings: Settings, context: Context) -> ASGIApp:
     shown = settings.developer_pages
     if shown is None:
         shown = settings.development_for(issuer)
-    pages = (
-        [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)] if shown else []
-    )
+    pages: list[Located] = watch.pages(api)
+    if shown:
+        pages += [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)]
     site = open_site(api, settings.base_path) if settings.pages else None
     if site is not None:
         calls, pages = [*calls, *site_calls(site)], [*pages, *static_pages(site)]
     return Edge(
-        router(calls, origins, pages, lifespan_of(api)),
+        router(calls, origins, pages, lifespan_of(api, partial(watch.sample, api))),
         issuer=issuer,
         origins=origins,
         proxies=settings.trusted_proxies,
         clock=context.clock,
         entropy=context.entropy,
         error_page=site.error_page if site is not None else no_error_page,
+        answered=watch.answered,
     )
+
+
+def _watch(settings: Settings) -> Watch:
+    if settings.metrics_token is None:
+        return Watch()
+    # What prometheus-client is, it decides when it is imported.
+    from keyturn.server.metrics import PrometheusMetrics
+
+    return PrometheusMetrics(settings.metrics_token.get_secret_value())
 
 
 def _credentials(context: Context, cookies: CookieNames) -> Credentials:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -19,12 +19,25 @@ from keyturn.core.model import (
 from keyturn.core.passwords import check_new_password
 from keyturn.core.rotation import child_of, end_of, opened
 from keyturn.errors import AccessTokenInvalid
-from keyturn.ports import Clock, Database, Entropy, PasswordHasher, Throttle, Transaction, fresh_id
+from keyturn.ports import Clock, Database, Entropy, Metrics, PasswordHasher, Throttle, Transaction, fresh_id
 from keyturn.service.attempts import Unthrottled
 from keyturn.service.devices import KnownDevices
 from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
+
+
+class Uncounted(Metrics):
+    """Nobody wants to know."""
+
+    def refreshed(self, verdicts: Collection[str]) -> None:
+        pass
+
+    def ended(self, reason: str, count: int) -> None:
+        pass
+
+    def signed_in(self, *, succeeded: bool) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,7 @@ class Context:
     password_blocklist: Container[str] = frozenset()
     throttle: Throttle = field(default_factory=Unthrottled)
     refresh_limit: RefreshLimit = field(default_factory=RefreshLimit)
+    metrics: Metrics = field(default_factory=Uncounted)
 
     @property
     def throttled(self) -> bool:

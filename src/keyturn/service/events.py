@@ -27,7 +27,8 @@ def record(event: str, *, level: int = logging.INFO, **facts: object) -> None:
 
 
 def announce_ends(context: Context, now: Micros, session_ids: Collection[str], reason: EndReason) -> None:
-    """Make the access tokens of sessions that have ended worthless, and log the ends. After the commit, never before."""
+    """Make the access tokens of sessions that have ended worthless; log and count the ends. After the commit, never before."""
     context.revocations.add(session_ids, now)
+    context.metrics.ended(reason, len(session_ids))
     for session_id in session_ids:
         record("session_ended", session=session_id, reason=reason)

@@ -63,6 +63,7 @@ def refresh_many(context: Context, batch: Sequence[Presented]) -> list[Outcome]:
         StoreUnavailable: nothing was decided for anybody.
     """
     outcomes = context.database.transact(lambda tx: _decide_batch(context, tx, batch))
+    context.metrics.refreshed([outcome.decision.verdict for outcome in outcomes if isinstance(outcome, Decided)])
     for outcome in outcomes:
         if isinstance(outcome, Decided):
             _report(context, outcome)

@@ -40,6 +40,7 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
     right = password_is_right(context, attempt, stored, password, user_id=user_id, address=address)
     if not right or usable is None:
         record("authn_login_fail", level=logging.WARNING, user=user_id, address=address)
+        context.metrics.signed_in(succeeded=False)
         raise InvalidCredentials
     new_hash = _rehashed(context, usable, password)
 
@@ -55,6 +56,7 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
 
     now, session, owner, replaced = context.database.transact(work)
     announce_ends(context, now, replaced, EndReason.REPLACED)
+    context.metrics.signed_in(succeeded=True)
     record("authn_login_success", user=owner.id, session=session.id, address=address)
     return grant(context, session, owner, now)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.support.settings import PEPPER, REFRESH_SECRET, config, load, problem
+from tests.support.settings import OTHER_PEPPER, PEPPER, REFRESH_SECRET, config, load, problem
 
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import CONFIG, LEGACY, variable
@@ -66,9 +66,11 @@ def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
     path.write_text(REFRESH_SECRET)
     pepper = tmp_path / "keyturn-password-pepper"
     pepper.write_text(PEPPER)
+    token = tmp_path / "keyturn-metrics-token"
+    token.write_text(OTHER_PEPPER)
     url = tmp_path / "keyturn-database-url"
     url.write_text("postgresql://keyturn:hunter2@db/keyturn")
-    for file in (path, pepper, url):
+    for file in (path, pepper, token, url):
         file.chmod(0o600)
     settings = load(KEYTURN_CONFIG=config(tmp_path, example().replace("/run/secrets", str(tmp_path))))
     assert settings.issuer == "https://auth.example.com"
