@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -17,6 +16,7 @@ from sqlalchemy import event
 from tests.support.server import LiveServer
 
 from keyturn.ports import Database, Transaction
+from keyturn.server import app
 from keyturn.service.context import Context
 from keyturn.system import SystemEntropy
 
@@ -32,14 +32,12 @@ class _Dying:
 
     Attributes:
         left: how many steps are still to be made, that one included; 0: it lives on.
-        is_settled: set once the transaction that every server begins with is over, its first purge.
     """
 
     def __init__(self, database: Database, tell: Callable[[str], object]) -> None:
         self._database = database
         self._tell = tell
         self.left = 0
-        self.is_settled = threading.Event()
         writer = database._writer  # type: ignore[attr-defined]
         event.listen(writer, "before_cursor_execute", lambda *facts: self._step(f"before {facts[2].split()[0]}"))
         event.listen(writer, "commit", lambda _: self._step("before the commit"))
@@ -47,7 +45,6 @@ class _Dying:
     def transact(self, work: Callable[[Transaction], T]) -> T:
         result = self._database.transact(work)
         self._step("after the commit")
-        self.is_settled.set()
         return result
 
     def __getattr__(self, name: str) -> Any:
@@ -60,6 +57,10 @@ class _Dying:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def _nothing(_: object) -> None:
+    """No purge."""
+
+
 def _serve(data_dir: Path, pipe: Connection, settings: dict[str, Any]) -> None:
     dying: list[_Dying] = []
 
@@ -69,10 +70,11 @@ def _serve(data_dir: Path, pipe: Connection, settings: dict[str, Any]) -> None:
         return replace(context, database=database)
 
     server = LiveServer(data_dir, wrap=wrap, **settings)
+    # Every server begins with a purge, whose steps are none of a call's.
+    app._purge = _nothing
     # What a server draws is drawn by no other, over a restart neither.
     server.entropy = SystemEntropy()  # type: ignore[assignment]
     with server:
-        dying[0].is_settled.wait(60)
         pipe.send(server.address)
         while True:
             dying[0].left = pipe.recv()
