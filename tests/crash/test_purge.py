@@ -15,7 +15,7 @@ from keyturn.server.app import PURGE_ROWS
 
 CLIENTS = 8
 LONGEST = 2.0
-"""Seconds that a refresh may take meanwhile, on a machine that is busy with other things. A step of the purge takes hundredths."""
+"""Seconds that a refresh may take meanwhile, on a machine busy with other things. A step of the purge takes hundredths."""
 
 _DEAD = """
 WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
