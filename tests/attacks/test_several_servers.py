@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.counted import CountedHasher
+from tests.support.postgres import clocked
+from tests.support.programs import needs
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer
 from tests.support.witness import Witness
@@ -22,10 +25,22 @@ T = TypeVar("T")
 ROUNDS = 50
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs("postgres"))])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]:
+    """A server on either engine, with a clock that stands still."""
+    over: dict[str, Any] = {}
+    if request.param == "postgresql":
+        over = {"database_url": request.getfixturevalue("postgres").database(), "wrap": clocked}
+    with LiveServer(tmp_path / "data", **over) as live:
+        yield live
+
+
 @pytest.fixture
 def twin(server: LiveServer) -> Iterator[LiveServer]:
     """Another server on the same database."""
-    with LiveServer(server.data_dir, clock=server.clock, issuer=server.issuer) as other:
+    url = server.settings.database_url
+    over: dict[str, Any] = {} if url is None else {"database_url": url, "wrap": clocked}
+    with LiveServer(server.data_dir, clock=server.clock, issuer=server.issuer, **over) as other:
         yield other
 
 

@@ -7,20 +7,27 @@ import hmac
 import json
 import re
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 from tests.support.attacks import Visitor, keys_of
 from tests.support.client import Browser
 from tests.support.forger import unb64
+from tests.support.postgres import Cluster, clocked
+from tests.support.programs import found, needs
 from tests.support.server import LiveServer
 from tests.support.tokens import b64, compact_json
 from tests.support.wire import Wire, bearer, cookie
 
 from keyturn.stores.sql.backup import backup
+
+Rows = dict[str, list[dict[str, Any]]]
 
 DATABASE_FILES = ("keyturn.db", "keyturn.db-wal", "keyturn.db-journal")
 
@@ -32,12 +39,14 @@ class Theft:
     Attributes:
         rows: of every table.
         raw: every byte of the database's files, deleted rows and old pages included.
+        log: the same of the log of changes, where that is apart and of more than our tables.
     """
 
     server: LiveServer
     owners: list[Visitor]
-    rows: dict[str, list[dict[str, Any]]]
+    rows: Rows
     raw: bytes
+    log: bytes = b""
 
     def values(self) -> list[str]:
         """Every value of every column."""
@@ -55,11 +64,45 @@ class Theft:
         return sorted({word.decode() for word in re.findall(rb"(?=([0-9a-f]{24}))", self.raw)})
 
 
-@pytest.fixture(scope="module")
-def theft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theft]:
+def from_sqlite(data_dir: Path) -> tuple[Rows, bytes]:
+    copy = data_dir.parent / "copy.db"
+    backup(f"sqlite:///{data_dir / 'keyturn.db'}", copy)
+    files = [copy, *(data_dir / name for name in DATABASE_FILES)]
+    raw = b"".join(file.read_bytes() for file in files if file.exists())
+    with sqlite3.connect(f"file:{data_dir / 'keyturn.db'}?mode=ro", uri=True) as database:
+        database.row_factory = sqlite3.Row
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {table: [dict(row) for row in database.execute(f'SELECT * FROM "{table}"')] for table in tables}
+    database.close()
+    return rows, raw
+
+
+def from_postgresql(cluster: Cluster, url: str) -> tuple[Rows, bytes, bytes]:
+    dump = subprocess.run([str(found("pg_dump")), "--dbname", url], capture_output=True, check=True, timeout=60).stdout
+    name = url.rpartition("/")[2]
+    cluster.execute("CHECKPOINT", name)
+    files = cluster.execute(
+        "SELECT pg_relation_filepath(oid) FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')",
+        name,
+    )
+    raw = dump + b"".join((cluster.data / str(file)).read_bytes() for (file,) in files)
+    log = b"".join(file.read_bytes() for file in (cluster.data / "pg_wal").iterdir() if file.is_file())
+    with psycopg.connect(url, row_factory=dict_row) as database:
+        tables = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        names = [table["tablename"] for table in tables]
+        rows = {table: database.execute(f'SELECT * FROM "{table}"'.encode()).fetchall() for table in names}
+    return rows, raw, log
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=needs("postgres"))])
+def theft(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theft]:
     """A server that was used in every way, and whose database was copied then: its files, and a backup made meanwhile."""
     data_dir = Path(tmp_path_factory.mktemp("stolen")) / "data"
-    with LiveServer(data_dir) as server:
+    cluster: Cluster | None = None if request.param == "sqlite" else request.getfixturevalue("postgres")
+    url = cluster.database() if cluster else ""
+    over: dict[str, Any] = {"database_url": url, "wrap": clocked} if url else {}
+    with LiveServer(data_dir, **over) as server:
         owners = [Visitor(server) for _ in range(4)]
         for owner, delivery in zip(owners, ("split", "cookie", "body", "body"), strict=True):
             signed_in = owner.join(delivery=delivery, username=f"name{owner.email[4:8]}".replace("@", ""))
@@ -79,16 +122,7 @@ def theft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theft]:
         with Visitor(server) as gone:
             gone.join()
             gone.call("POST", "/logout")
-        copy = data_dir.parent / "copy.db"
-        backup(f"sqlite:///{data_dir / 'keyturn.db'}", copy)
-        files = [copy, *(data_dir / name for name in DATABASE_FILES)]
-        raw = b"".join(file.read_bytes() for file in files if file.exists())
-        with sqlite3.connect(f"file:{data_dir / 'keyturn.db'}?mode=ro", uri=True) as database:
-            database.row_factory = sqlite3.Row
-            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            rows = {table: [dict(row) for row in database.execute(f'SELECT * FROM "{table}"')] for table in tables}
-        database.close()
-        yield Theft(server, owners, rows, raw)
+        yield Theft(server, owners, *(from_postgresql(cluster, url) if cluster else from_sqlite(data_dir)))
         for owner in owners:
             owner.close()
 
@@ -153,7 +187,7 @@ def test_no_key_and_no_token_is_in_the_database(theft: Theft) -> None:
         tokens = [owner.access_token or "", owner.cookies.get("keyturn_refresh", "")]
         private += [part for token in tokens for part in token.split(".")[1:]]
         private.append(owner.password)
-    assert [secret for secret in private if secret and secret.encode() in theft.raw] == []
+    assert [secret for secret in private if secret and secret.encode() in theft.raw + theft.log] == []
 
 
 def test_the_owners_never_noticed(theft: Theft) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg.rows import dict_row
@@ -123,15 +124,19 @@ class PostgresStage(Stage):
 
     Args:
         cluster: where to make databases.
+        level: at which transactions are isolated.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, level: str) -> None:
         self._cluster = cluster
+        self._level = level.replace(" ", r"\ ")
         self._name = cluster.database().rpartition("/")[2]
         super().__init__()
 
     def _opened(self) -> SqlDatabase:
-        return ClockedPostgres(self._cluster.url(self._name), self.clock)
+        # In the URL, since a database that is made from a copy forgets its settings.
+        options = quote(f"-c default_transaction_isolation={self._level}")
+        return ClockedPostgres(f"{self._cluster.url(self._name)}?options={options}", self.clock)
 
     def copy(self) -> None:
         self.context.database.close()

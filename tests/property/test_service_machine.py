@@ -457,25 +457,32 @@ QUICK = settings(
 )
 
 
+LEVELS = ["read committed", "serializable"]
+
+
 def test_every_client_is_told_what_the_protocol_says() -> None:
     run_state_machine_as_test(Machine, settings=QUICK)
 
 
-def _over(cluster: Cluster) -> type[Machine]:
-    return type("PostgresMachine", (Machine,), {"make_stage": partial(PostgresStage, cluster)})
+def _over(cluster: Cluster, level: str) -> type[Machine]:
+    return type("PostgresMachine", (Machine,), {"make_stage": partial(PostgresStage, cluster, level)})
 
 
 @needs("postgres")
-def test_every_client_is_told_what_the_protocol_says_over_postgresql(postgres: Cluster) -> None:
-    run_state_machine_as_test(_over(postgres), settings=settings(QUICK, max_examples=6))
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_client_is_told_what_the_protocol_says_over_postgresql(postgres: Cluster, level: str) -> None:
+    run_state_machine_as_test(_over(postgres, level), settings=settings(QUICK, max_examples=4))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @needs("postgres")
-def test_every_client_is_told_what_the_protocol_says_in_long_histories_over_postgresql(postgres: Cluster) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_client_is_told_what_the_protocol_says_in_long_histories_over_postgresql(
+    postgres: Cluster, level: str
+) -> None:
     deep = settings(QUICK, max_examples=100, stateful_step_count=100, derandomize=False)
-    run_state_machine_as_test(_over(postgres), settings=deep)
+    run_state_machine_as_test(_over(postgres, level), settings=deep)
 
 
 @pytest.mark.soak

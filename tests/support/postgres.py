@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.support.programs import found
 from tests.support.wire import free_port
 
 from keyturn.ports import Clock
+from keyturn.service.context import Context
 from keyturn.stores.sql import postgresql
 from keyturn.stores.sql.database import PostgresDatabase, SqlTransaction
 
@@ -153,3 +155,12 @@ class ClockedPostgres(PostgresDatabase):
         transaction = super()._transaction(connection)
         transaction.now = self._clock.now()  # in the place of what would be asked of the database
         return transaction
+
+
+def clocked(context: Context) -> Context:
+    """The context of a server over PostgreSQL, on a database whose time is the context's own."""
+    database = context.database
+    assert isinstance(database, PostgresDatabase)
+    url = database._writers.url.render_as_string(hide_password=False)
+    database.close()
+    return replace(context, database=ClockedPostgres(url, context.clock))

@@ -16,6 +16,7 @@ from tests.support.programs import needs
 from keyturn.core.model import Account, EndReason
 from keyturn.errors import SettingsError
 from keyturn.stores.sql import SqlDatabase, open_database, postgresql
+from keyturn.stores.sql.tables import metadata
 from keyturn.system import SystemClock
 from keyturn.testing.store_contract import sample_session, sample_user
 
@@ -173,6 +174,7 @@ def test_a_server_needs_no_right_but_to_use_the_tables(postgres: Cluster) -> Non
     opened(url).close()
     text = (Path(__file__).parents[3] / "docs" / "postgresql.md").read_text()
     (granted,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert set(re.findall(r"\w+", granted.split(" ON ")[1].split(" TO ")[0])) == {*metadata.tables}
     role = f"server_of_{name_of(url)}"
     postgres.execute(f"CREATE ROLE {role} LOGIN", name_of(url))
     for grant in granted.replace("keyturn_server", role).strip().split(";")[:-1]:
@@ -183,6 +185,7 @@ def test_a_server_needs_no_right_but_to_use_the_tables(postgres: Cluster) -> Non
     assert database.transact(lambda tx: tx.users.lock("u1")) is not None
     assert database.transact(lambda tx: tx.sessions.end_of_user("u1", EndReason.REVOKED)) == ["s1"]
     database.transact(lambda tx: tx.facts.put("access_key", "a"))
+    database.transact(lambda tx: tx.counters.add("key", 1, 1))
     database.transact(lambda tx: tx.users.delete("u1"))
     database.transact(lambda tx: tx.sessions.purge(1))
     database.close()
