@@ -11,7 +11,7 @@ from keyturn.core.identity import clean_email, clean_full_name, clean_username
 from keyturn.core.model import AccessClaims, Account, EndReason, Micros, Session, User
 from keyturn.errors import AccessTokenInvalid, CurrentPasswordWrong
 from keyturn.ports import Transaction
-from keyturn.service.attempts import attempt_to_confirm, forget_attempts, password_is_right
+from keyturn.service.attempts import attempts_to_confirm, forget_attempts, password_is_right
 from keyturn.service.context import (
     Context,
     Grant,
@@ -153,8 +153,8 @@ def _own_account(context: Context, claims: AccessClaims) -> Account:
 
 def _confirm_password(context: Context, claims: AccessClaims, account: Account, password: str) -> None:
     """Check the current password of whoever asks, outside any transaction: it is slow."""
-    attempt = attempt_to_confirm(claims, account.user)
-    if not password_is_right(context, attempt, account.password_hash, password, user_id=account.user.id):
+    attempts = attempts_to_confirm(claims, account.user)
+    if not password_is_right(context, attempts, account.password_hash, password, user_id=account.user.id):
         record("authn_reauthentication_fail", level=logging.WARNING, user=claims.subject, session=claims.session_id)
         raise CurrentPasswordWrong
 

@@ -8,16 +8,16 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from keyturn.core.identity import canonical_login
-from keyturn.core.model import AccessClaims, Session, User
+from keyturn.core.model import AccessClaims, User
 from keyturn.core.networks import network_of
 from keyturn.errors import KeyturnError, TooManyAttempts
-from keyturn.ports import Attempt, Counted
+from keyturn.ports import Attempt, Counted, Throttle
 from keyturn.service.events import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from keyturn.service.context import Context
+    from keyturn.service.context import Context, SignInOptions
 
 
 class Unthrottled:
@@ -40,12 +40,18 @@ class Unthrottled:
 
 
 def password_is_right(
-    context: Context, attempt: Attempt, stored: str | None, password: str, *, user_id: str | None, address: str = ""
+    context: Context,
+    attempts: Iterator[Attempt],
+    stored: str | None,
+    password: str,
+    *,
+    user_id: str | None,
+    address: str = "",
 ) -> bool:
     """Whether a password belongs to a hash, asked as one attempt.
 
     Args:
-        attempt: at which account, from where.
+        attempts: as whom the client may be counted; the first that is let through counts.
         stored: the hash; none takes the same work and is false.
         password: as typed.
         user_id: whose account it is, for the log; none: nobody's.
@@ -56,7 +62,7 @@ def password_is_right(
         Overloaded, StoreUnavailable
     """
     with refusals_logged(user=user_id, address=address or None):
-        counted = context.throttle.attempt(attempt)
+        counted = _let_through(context.throttle, attempts)
     try:
         right = context.hasher.verify(stored, password)
     except BaseException:
@@ -66,6 +72,16 @@ def password_is_right(
     if right:
         counted.succeeded()
     return right
+
+
+def _let_through(throttle: Throttle, attempts: Iterator[Attempt]) -> Counted:
+    try:
+        return throttle.attempt(next(attempts))
+    except TooManyAttempts:
+        for attempt in attempts:
+            with suppress(TooManyAttempts):
+                return throttle.attempt(attempt)
+        raise
 
 
 @contextmanager
@@ -78,31 +94,29 @@ def refusals_logged(**facts: object) -> Iterator[None]:
         raise
 
 
-def attempt_to_sign_in(
-    login: str, user: User | None, sessions: Collection[Session], address: str, device: str | None
-) -> Attempt:
-    """An attempt at an account.
+def attempts_to_sign_in(context: Context, login: str, user_id: str | None, options: SignInOptions) -> Iterator[Attempt]:
+    """As whom a client that signs in may be counted.
 
-    A client is known by its device's cookie. One without cookies is known by its network, if a live session of the account
-    began there.
+    First as a device that its cookie makes known to the account, or as a stranger. A stranger who has to wait then as a known
+    client after all, if a live session of the account began in the same network: so is a client without cookies known.
 
     Args:
         login: as typed.
-        user: whose account that is; none: nobody's.
-        sessions: those of the user that are alive.
-        address: the client's.
-        device: what the client's cookie says about this account.
+        user_id: whose account that is; none: nobody's, which takes the same work.
+        options: the device and its cookie.
     """
-    network = network_of(address)
-    if device is None and user is not None and network:
-        began_here = any(network_of(session.device.address) == network for session in sessions)
-        device = f"network {network}" if began_here else None
-    return Attempt(canonical_login(login), network, device)
+    name, network = canonical_login(login), network_of(options.device.address)
+    device = context.known_devices.find(options.known_device, user_id or "")
+    yield Attempt(name, network, device)
+    if device is None and network:
+        sessions = context.database.read(lambda tx: tx.sessions.live_of_user(user_id or ""))
+        if any(network_of(session.device.address) == network for session in sessions):
+            yield Attempt(name, network, f"network {network}")
 
 
-def attempt_to_confirm(claims: AccessClaims, user: User) -> Attempt:
-    """An attempt of somebody who is signed in: each session is a known client."""
-    return Attempt(canonical_login(user.email), device=f"session {claims.session_id}")
+def attempts_to_confirm(claims: AccessClaims, user: User) -> Iterator[Attempt]:
+    """As whom somebody is counted who is signed in: each session is a known client."""
+    yield Attempt(canonical_login(user.email), device=f"session {claims.session_id}")
 
 
 def names_of(user: User) -> list[str]:

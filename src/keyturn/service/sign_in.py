@@ -7,7 +7,7 @@ import logging
 from keyturn.core.model import Account, EndReason, Micros, Session, User
 from keyturn.errors import InvalidCredentials
 from keyturn.ports import Transaction
-from keyturn.service.attempts import attempt_to_sign_in, password_is_right
+from keyturn.service.attempts import attempts_to_sign_in, password_is_right
 from keyturn.service.context import Context, Grant, SignInOptions, grant, open_session
 from keyturn.service.ending import end_replaced
 from keyturn.service.events import announce_ends, record
@@ -30,14 +30,12 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
         InvalidCredentials, TooManyAttempts, Overloaded, StoreUnavailable
     """
     address = options.device.address
-    account, sessions = context.database.read(lambda tx: _find(tx, login))
-    user = account.user if account is not None else None
-    user_id = user.id if user is not None else None
-    device = context.known_devices.find(options.known_device, user_id or "")
-    attempt = attempt_to_sign_in(login, user, sessions, address, device)
+    account = context.database.read(lambda tx: tx.users.find(login))
+    user_id = account.user.id if account is not None else None
     usable = account if account is not None and not account.user.disabled else None
     stored = usable.password_hash if usable is not None else None
-    right = password_is_right(context, attempt, stored, password, user_id=user_id, address=address)
+    attempts = attempts_to_sign_in(context, login, user_id, options)
+    right = password_is_right(context, attempts, stored, password, user_id=user_id, address=address)
     if not right or usable is None:
         record("authn_login_fail", level=logging.WARNING, user=user_id, address=address)
         context.metrics.signed_in(succeeded=False)
@@ -59,12 +57,6 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
     context.metrics.signed_in(succeeded=True)
     record("authn_login_success", user=owner.id, session=session.id, address=address)
     return grant(context, session, owner, now)
-
-
-def _find(tx: Transaction, login: str) -> tuple[Account | None, list[Session]]:
-    """The account, and its live sessions; asked in vain for nobody's, so that both take the same time."""
-    account = tx.users.find(login)
-    return account, tx.sessions.live_of_user(account.user.id if account is not None else "")
 
 
 def _rehashed(context: Context, account: Account, password: str) -> str | None:
