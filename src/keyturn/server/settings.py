@@ -107,7 +107,7 @@ class Settings(BaseModel):
     rate_limit_address: Annotated[int, whole(1, 1_000_000)] = 100
     rate_limit_everybody: Annotated[int, whole(1, 1_000_000)] = 1000
     rate_limit_registration: Annotated[int, whole(1, 1_000_000)] = 20
-    rate_limit_refresh: Annotated[int, whole(1, 1_000_000)] = 60
+    rate_limit_refresh: Annotated[int, whole(1, 1_000_000)] = 6000
     rate_limit_url: SecretStr | None = None
 
     log_format: Literal["text", "json"] = "text"

@@ -132,7 +132,7 @@ def open_context(
             settings.password_min_length, settings.password_blocklist, variable("password_blocklist")
         ),
         throttle=_throttle(settings, database, keys),
-        refresh_limit=RefreshLimit(settings.rate_limit_refresh if settings.rate_limits else None),
+        refresh_limit=RefreshLimit(settings.rate_limit_refresh if settings.rate_limits and policy.window else None),
     )
 
 
