@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.client import Browser
+from tests.support.commands import keyturn
 from tests.support.server import LiveServer
 from tests.support.tokens import b64, compact_json
 from tests.support.wire import Wire, bearer
@@ -92,6 +93,8 @@ def test_a_key_that_is_taken_out_is_dead_at_once_and_its_clients_go_on(tmp_path:
     content = json.loads(keys.read_text())
     stolen = content.pop("access")
     keys.write_text(json.dumps(content))
+    adopted = keyturn("keys", "adopt", "--yes", "--json", "--data-dir", str(data), KEYTURN_ISSUER=ISSUER)
+    assert adopted.json == {"adopted": ["access"]}
     with LiveServer(data, clock=clock, issuer=ISSUER) as server:
         with Wire(server.address) as wire:
             for client in clients:
