@@ -24,7 +24,9 @@ from tests.support.wire import Wire, wait_until_read
 
 @contextmanager
 def stopped(server: ServerProcess) -> Iterator[None]:
+    """From here on all its threads stand still; the signal alone lets some of them go on for a moment, and take a lock."""
     os.kill(server.process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)
     try:
         yield
     finally:

@@ -31,7 +31,10 @@ def counted(tmp_path: Path) -> Iterator[LiveServer]:
 
 @pytest.fixture
 def wire(counted: LiveServer) -> Iterator[Wire]:
+    """To a server that has done what it does at its start: the two writes of a purge."""
     with Wire(counted.address) as wire:
+        while scrape(wire)["keyturn_store_seconds_count", "write"] < 2:
+            pass
         yield wire
 
 
