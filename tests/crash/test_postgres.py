@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -208,3 +209,20 @@ def test_a_database_that_can_only_be_read_is_as_good_as_away(own: Cluster, tmp_p
             assert browser.me().status_code == 503
         own.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
         assert until_it_heals(browser)[-1] == 200
+
+
+def test_while_the_synchronous_standby_is_away_nothing_is_acknowledged(own: Cluster, tmp_path: Path) -> None:
+    """What one machine alone has is not said to be kept; when that is enough again, whoever waits goes on."""
+    with serving(tmp_path / "data", own.database()) as server, Browser(server.url) as browser:
+        browser.register()
+        own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        own.execute("SELECT pg_reload_conf()")
+        while own.execute("SHOW synchronous_standby_names") != [("nobody",)]:
+            pass
+        with ThreadPoolExecutor(1) as thread:
+            refreshing = thread.submit(browser.refresh)
+            while own.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == []:
+                assert not refreshing.done()
+            own.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            own.execute("SELECT pg_reload_conf()")
+            assert refreshing.result(60).status_code == 200

@@ -42,6 +42,7 @@ def test_nobody_is_harmed_by_a_purge(tmp_path: Path, count: int) -> None:
     with LiveServer(tmp_path / "data", refresh_window="0s") as server:
         crowd = Crowd(server.url, CLIENTS)
         bury(file, count)
+        crowd.close()  # the server may have lost its patience with idle connections meanwhile
         server.clock.advance(1)
         threads = crowd.start(restless={0: 3, 1: 7})
         crowd.wait_for(CLIENTS)

@@ -9,6 +9,7 @@ import pytest
 
 PACKAGES = {
     "chromium": "chromium",
+    "faketime": "faketime",
     "postgres": "postgresql",
     "redis-server": "redis-server",
     "strace": "strace",

@@ -30,8 +30,8 @@ def url(postgres: Cluster) -> str:
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[PostgresDatabase]:
-    """With a user and two sessions, and somebody who listens."""
+def database(url: str, aside: ThreadPoolExecutor) -> Iterator[PostgresDatabase]:
+    """With a user and two sessions, and somebody who listens; closed before a thread is waited for that waits for it."""
     database = open_database(url, clock=SystemClock())
     assert isinstance(database, PostgresDatabase)
     database.transact(lambda tx: tx.users.insert(Account(sample_user(), "hash")))
