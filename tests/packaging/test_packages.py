@@ -67,7 +67,8 @@ def test_the_source_distribution_is_the_whole_project(unpacked: Path) -> None:
 
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_of_the_tests(built: dict[str, Path]) -> None:
     names = {name for name in zipfile.ZipFile(built[".whl"]).namelist() if ".dist-info/" not in name}
-    assert names == {name.removeprefix("src/") for name in tracked() if name.startswith("src/")}
+    client = {"keyturn/web/client/client.js", "keyturn/web/client/axios.js"}
+    assert names == {name.removeprefix("src/") for name in tracked() if name.startswith("src/")} | client
     assert {"keyturn/py.typed", "keyturn/stores/migrations/env.py", "keyturn/server/templates/docs.html"} <= names
 
 

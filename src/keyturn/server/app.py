@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.errors import KeyturnError
+from keyturn.http.headers import all_values
 from keyturn.http.origin import OriginPolicy
 from keyturn.http.security import API_POLICY
 from keyturn.ports import Transaction
@@ -102,6 +104,7 @@ class Page:
     Attributes:
         policy: its Content-Security-Policy; the API's by default.
         cached: its Cache-Control; none by default.
+        embedded: by which sites pages may load it (Cross-Origin-Resource-Policy).
     """
 
     path: str
@@ -109,15 +112,20 @@ class Page:
     media_type: str
     policy: str = API_POLICY
     cached: str | None = None
+    embedded: str = "same-origin"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         scope["keyturn.route"] = self.path
-        headers = {"content-security-policy": self.policy}
+        headers = {"content-security-policy": self.policy, "cross-origin-resource-policy": self.embedded}
         if self.cached is not None:
             # Whatever else a request says: otherwise a browser would fetch the file anew with every new cookie.
-            headers |= {"cache-control": self.cached, "vary": "Origin"}
+            tag = f'"{hashlib.sha256(self.content.encode()).hexdigest()[:16]}"'
+            headers |= {"cache-control": self.cached, "vary": "Origin", "etag": tag}
+            if any(tag in known for known in all_values(scope["headers"], b"if-none-match")):
+                await Response(status_code=304, headers=headers)(scope, receive, send)
+                return
         await Response(self.content, headers=headers, media_type=self.media_type)(scope, receive, send)
 
 

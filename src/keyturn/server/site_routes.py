@@ -9,10 +9,11 @@ from keyturn.server.api import Api
 from keyturn.server.app import Page
 from keyturn.server.calls import Call
 from keyturn.server.site import HOME, Site
-from keyturn.web.assets import load_assets
+from keyturn.web.assets import load_assets, load_client
 from keyturn.web.pages import Pages, Shared
 
 _FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_FIRST = "public, no-cache"
 
 
 def open_site(api: Api, base_path: str) -> Site:
@@ -51,3 +52,11 @@ def site_calls(site: Site) -> list[Call]:
 def static_pages(site: Site) -> list[Page]:
     """The static files, to be kept for ever: another content has another address."""
     return [Page(asset.path, asset.content, asset.media_type, cached=_FOR_EVER) for asset in site.pages.assets]
+
+
+def client_pages() -> list[Page]:
+    """The browser client, for our own pages and for those of listed origins, which are of the same site."""
+    return [
+        Page(module.path, module.content, module.media_type, cached=_ASK_FIRST, embedded="same-site")
+        for module in load_client()
+    ]

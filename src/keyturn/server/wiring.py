@@ -31,7 +31,7 @@ from keyturn.server.routes import account_calls, service_calls
 from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import variable
-from keyturn.server.site_routes import open_site, site_calls, static_pages
+from keyturn.server.site_routes import client_pages, open_site, site_calls, static_pages
 from keyturn.server.watch import Watch
 from keyturn.service.attempts import Unthrottled
 from keyturn.service.context import Context
@@ -194,7 +194,7 @@ def application(settings: Settings, context: Context) -> ASGIApp:
     shown = settings.developer_pages
     if shown is None:
         shown = settings.development_for(issuer)
-    pages: list[Located] = watch.pages(api)
+    pages: list[Located] = [*watch.pages(api), *client_pages()]
     if shown:
         pages += [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)]
     site = open_site(api, settings.base_path) if settings.pages else None

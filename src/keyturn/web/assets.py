@@ -1,10 +1,12 @@
-"""The static files, and the address of each: it holds a version, so that a browser may keep the file for ever."""
+"""The static files, and the address of each: it holds a version, so that a browser may keep the file for ever.
+That of the browser client stays."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -31,6 +33,15 @@ def load_assets() -> list[Asset]:
         Asset(name, f"/static/{_version(content)}/{name}", content, _MEDIA_TYPES[name[name.rindex(".") :]])
         for name, content in sorted(contents.items())
     ]
+
+
+def load_client() -> list[Asset]:
+    """The modules of the browser client, at addresses that applications write down."""
+    packaged = files(__package__).joinpath("client")
+    # In a checkout they are where npm finds them as well.
+    folder = packaged if packaged.is_dir() else Path(__file__).parents[3] / "js"
+    contents = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in ("client.js", "axios.js")}
+    return [Asset(name, f"/keyturn/{name}", content, _MEDIA_TYPES[".js"]) for name, content in contents.items()]
 
 
 def _version(content: str) -> str:

@@ -1,0 +1,17 @@
+/**
+ * Let axios send its requests through a session: with the access token where it may go, refreshed and repeated as need be.
+ *
+ * @template {{defaults: object, interceptors: {request: {use(onFulfilled: (config: any) => any): unknown}}}} Axios
+ * @param {Axios} axios the module itself, or what `axios.create()` gave
+ * @param {import("./client.js").Session} session
+ * @returns {Axios} the same
+ */
+export function withSession(axios, session) {
+  axios.interceptors.request.use((config) => ({
+    ...config,
+    adapter: "fetch",
+    // Without Request, axios hands over the body itself; that of a Request could not be sent twice.
+    env: { ...config.env, fetch: session.fetch, Request: null },
+  }));
+  return axios;
+}

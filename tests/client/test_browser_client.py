@@ -1,0 +1,87 @@
+"""The browser client outside of browsers: its unit tests, its types, its size, and the package for npm."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+from benchmarks.installing import node, npm
+from tests.support.node import JS, run, tool
+from tests.support.server import ROOT
+
+KB = 1000
+
+
+def test_the_clients_own_tests_pass() -> None:
+    tool("tsc")  # axios is among the tools
+    done = run(node(), "--test")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^ℹ pass [1-9]\d+$", done.stdout, flags=re.MULTILINE), done.stdout
+
+
+def test_the_types_of_the_client_hold() -> None:
+    done = run(tool("tsc"))
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_wrong_type_would_be_noticed(tmp_path: Path) -> None:
+    use = tmp_path / "use.js"
+    use.write_text(
+        f'import {{ createSession }} from "{JS / "client.js"}";\ncreateSession({{ baseUrl: 7 }}).signIn({{}});\n'
+    )
+    done = run(tool("tsc"), "--project", write_config(tmp_path))
+    assert done.stdout.count("error TS") == 2, done.stdout
+
+
+def write_config(folder: Path) -> Path:
+    config = folder / "tsconfig.json"
+    config.write_text(json.dumps({"extends": str(JS / "tsconfig.json"), "files": ["use.js"]}))
+    return config
+
+
+def test_the_client_is_under_five_kilobytes() -> None:
+    done = run(tool("esbuild"), "client.js", "--minify", "--format=esm")
+    assert done.returncode == 0, done.stderr
+    size = len(gzip.compress(done.stdout.encode(), 9))
+    assert 1 * KB < size < 5 * KB
+
+
+@pytest.mark.parametrize("module", ["client.js", "axios.js"])
+def test_the_client_needs_nothing_else_and_keeps_nothing(module: str) -> None:
+    source = (JS / module).read_text()
+    assert not re.search(r"^import |\bimport\(\s*[\"']http|require\(", source, flags=re.MULTILINE)
+    assert not re.search(
+        r"localStorage|sessionStorage|indexedDB|document\.cookie|\bcaches\b|Date\b|navigator\.locks", source
+    )
+
+
+def test_the_package_holds_the_modules_their_types_and_the_licence(tmp_path: Path) -> None:
+    tool("tsc")
+    npm(JS, "pack", "--pack-destination", str(tmp_path))
+    (packed,) = tmp_path.glob("*.tgz")
+    with tarfile.open(packed) as archive:
+        content = {name.removeprefix("package/"): archive.extractfile(name) for name in archive.getnames()}
+        held = {name: file.read().decode() for name, file in content.items() if file}
+    modules = {"client.js", "axios.js", "client.d.ts", "axios.d.ts"}
+    assert held.keys() == modules | {"package.json", "README.md", "LICENSE"}
+    assert held["client.js"] == (JS / "client.js").read_text()
+    assert held["LICENSE"] == (ROOT / "LICENSE").read_text()
+    assert "export function createSession(options?: Options" in held["client.d.ts"]
+    assert "withSession" in held["axios.d.ts"]
+    described = json.loads(held["package.json"])
+    assert "dependencies" not in described
+    named = {path.removeprefix("./") for entry in described["exports"].values() for path in entry.values()}
+    assert named == modules
+    (version,) = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    assert described["version"] == version
+    assert not list(JS.glob("*.d.ts")), "what is generated does not stay"
+
+
+def test_the_lock_of_the_tools_has_hashes_and_no_addresses() -> None:
+    packages = json.loads((JS / "package-lock.json").read_text())["packages"]
+    assert not any("resolved" in entry for entry in packages.values())
+    assert all(entry["integrity"] for path, entry in packages.items() if path)
