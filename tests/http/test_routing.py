@@ -21,6 +21,8 @@ ALLOWED = {
     "//readyz": "GET, HEAD",
     "//openapi.json": "GET, HEAD",
     "//docs": "GET, HEAD",
+    "//playground": "GET, HEAD",
+    "//playground/api/visits": "POST",
     "//": "GET, HEAD",
     "//sign-in": "GET, HEAD, POST",
     "//sign-up": "GET, HEAD, POST",

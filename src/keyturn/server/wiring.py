@@ -27,6 +27,8 @@ from keyturn.server.edge import Edge, no_error_page
 from keyturn.server.imports import imported
 from keyturn.server.lanes import Lane
 from keyturn.server.openapi import describe
+from keyturn.server.playground import Playground
+from keyturn.server.playground_page import PlaygroundApi, playground_calls, playground_pages
 from keyturn.server.routes import account_calls, service_calls
 from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
@@ -197,6 +199,10 @@ def application(settings: Settings, context: Context) -> ASGIApp:
     pages: list[Located] = [*watch.pages(api), *client_pages()]
     if shown:
         pages += [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)]
+    if shown and settings.workers == 1:  # its visits are in the memory of one process
+        playground = Playground(f"{issuer}/playground", context.clock, context.entropy, context.hasher)
+        calls += playground_calls(PlaygroundApi(playground, api.storing))
+        pages += playground_pages()
     site = open_site(api, settings.base_path) if settings.pages else None
     if site is not None:
         calls, pages = [*calls, *site_calls(site)], [*pages, *static_pages(site)]
