@@ -515,8 +515,10 @@ export class Session extends EventTarget {
 
   #wake() {
     const idle = this.#world.document?.hidden && !this.#waiting.length && this.#state !== "starting";
-    if (idle || this.#state === "signed-out" || this.#now() < Math.max(this.#dueAt, this.#earliest)) return;
-    this.#ask();
+    if (idle || this.#state === "signed-out") return;
+    const pause = Math.max(this.#dueAt, this.#earliest) - this.#now();
+    if (pause > 0) this.#plan(pause);
+    else this.#ask();
   }
 
   /** @param {number} pause in milliseconds */

@@ -154,7 +154,7 @@ test("a lost answer is asked for again, and a request that waits notices nothing
   const waiting = tab.session.fetch("/api/tours");
   await tab.clock.pass(1000);
   assert.equal((await waiting).status, 200);
-  assert.deepEqual(tab.heard("statechange"), [{ state: "signed-in" }].slice(0, tab.heard("statechange").length));
+  assert.deepEqual(tab.heard("statechange"), [{ state: "signed-in" }]);
 });
 
 test("a refresh is given up after the time that the server has said, and its late answer is not used", async () => {
@@ -183,8 +183,7 @@ test("an answer that came in time, but was read late by a page in the background
   tab.clock.skip(10_001);
   answer.resolve(tab.server.grant());
   await settled();
-  assert.equal(tab.heard("refreshed").length, tab.events.filter(([type]) => type === "refreshed").length);
-  await tab.clock.pass(0);
+  assert.equal(tab.heard("refreshed").length, 1);
   assert.equal(tab.server.refreshes, 2);
   await tab.clock.pass(1000);
   assert.equal(tab.server.refreshes, 3);
@@ -235,15 +234,14 @@ test("with a token that is still good, requests go on while the server is away",
   assert.equal((await tab.session.fetch("/api/tours")).status, 200);
 });
 
-test("coming online is a reason to ask at once", async () => {
+test("coming online is a reason to ask soon, however long the pauses have become", async () => {
   const tab = await signedIn();
-  tab.server.next(...Array(7).fill("lost"));
+  tab.server.next(...Array(9).fill("lost"));
   tab.session.refresh().catch(() => {});
-  await tab.clock.pass(20_000);
-  const before = tab.server.refreshes;
+  while (tab.server.refreshes < 10) await tab.clock.pass(1000);
   tab.page.dispatchEvent(new Event("online"));
-  await settled();
-  assert.ok(tab.server.refreshes > before || tab.session.state === "signed-in");
+  await tab.clock.pass(1000);
+  assert.equal(tab.session.state, "signed-in");
 });
 
 test("pauses grow, differ between clients, and are never shorter than the server asks", async () => {
@@ -322,8 +320,6 @@ test("a sign-in page that finds an ended session stays where it is", async () =>
 });
 
 test("a guest's request goes out without a token, before and after the first answer", async () => {
-  const tab = new Tab(new Server());
-  tab.session; // the request is made before anybody knows
   const server = new Server();
   server.api = () => json({});
   const early = new Tab(server);

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.installing import node, npm
+from tests.support.documents import DOCS, blocks, names_in, rows_of
 from tests.support.node import JS, run, tool
 from tests.support.server import ROOT
 
@@ -79,6 +80,33 @@ def test_the_package_holds_the_modules_their_types_and_the_licence(tmp_path: Pat
     (version,) = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
     assert described["version"] == version
     assert not list(JS.glob("*.d.ts")), "what is generated does not stay"
+
+
+@pytest.mark.parametrize("page", ["browser.md", "react.md", "vue.md"])
+def test_the_code_in_the_documents_is_javascript(page: str, tmp_path: Path) -> None:
+    scripts = blocks(DOCS / page, "js") + blocks(DOCS / page, "jsx")
+    for component in blocks(DOCS / page, "vue"):
+        scripts += re.findall(r"<script setup>\n(.*?)</script>", component, flags=re.DOTALL)
+    assert len(scripts) >= 2
+    for number, script in enumerate(scripts):
+        (tmp_path / f"{number}.jsx").write_text(script)
+        done = run(tool("esbuild"), tmp_path / f"{number}.jsx", "--format=esm", "--log-level=warning")
+        assert (done.returncode, done.stderr) == (0, ""), script
+
+
+def test_everything_public_is_documented() -> None:
+    script = """
+      import * as client from "./client.js";
+      const members = Object.getOwnPropertyNames(client.Session.prototype);
+      console.log(JSON.stringify([...members, "ready", ...Object.keys(client)]));
+    """
+    done = run(node(), "--input-type=module", "--eval", script)
+    public = set(json.loads(done.stdout)) - {"constructor", "Session"}
+    named = {re.match(r"\w+", name)[0] for name in names_in(DOCS / "browser.md") if re.match(r"\w+", name)}  # type: ignore[index]
+    shown = set(re.findall(r"\w+", "".join(blocks(DOCS / "browser.md", "js"))))
+    assert public - shown <= named
+    emitted = set(re.findall(r'#emit\("(\w+)"', (JS / "client.js").read_text()))
+    assert emitted == {name.strip("`") for name, *_ in rows_of(DOCS / "browser.md", "event")}
 
 
 def test_the_lock_of_the_tools_has_hashes_and_no_addresses() -> None:

@@ -60,8 +60,10 @@ def launch() -> Iterator[Callable[..., Browser]]:
     with sync_playwright() as playwright:
         browsers: list[Browser] = []
 
-        def launched(*switches: str) -> Browser:
-            browsers.append(playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*_QUIET, *switches]))
+        def launched(*switches: str, **options: Any) -> Browser:
+            browsers.append(
+                playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*_QUIET, *switches], **options)
+            )
             return browsers[-1]
 
         yield launched
@@ -72,6 +74,12 @@ def launch() -> Iterator[Callable[..., Browser]]:
 @pytest.fixture(scope="session")
 def chromium(launch: Callable[..., Browser]) -> Browser:
     return launch()
+
+
+@pytest.fixture
+def chromium_that_remembers(launch: Callable[..., Browser]) -> Browser:
+    """With the back/forward cache, as people have it."""
+    return launch(ignore_default_args=["--disable-back-forward-cache"])
 
 
 @pytest.fixture
