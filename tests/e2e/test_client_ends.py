@@ -37,6 +37,8 @@ from tests.support.server import LiveServer
 
 pytestmark = needs("chromium")
 
+OpenFront = Callable[..., Page]
+
 
 @contextmanager
 def answering(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
@@ -64,9 +66,10 @@ def send(handler: BaseHTTPRequestHandler, status: int, body: str = "", **headers
     handler.send_response(status)
     for name, value in headers.items():
         handler.send_header(name.replace("_", "-"), value)
-    handler.send_header("content-length", str(len(body)))
+    content = body.encode()
+    handler.send_header("content-length", str(len(content)))
     handler.end_headers()
-    handler.wfile.write(body.encode())
+    handler.wfile.write(content)
 
 
 def where(page: Page) -> tuple[str, dict[str, list[str]]]:
@@ -91,8 +94,8 @@ def test_a_refresh_in_flight_when_another_tab_signs_out_brings_nothing_back(
 ) -> None:
     one, two = tabs_of(open_browser(), server.url, 2, signInPage=None)
     held: list[Route] = []
-    two.route(REFRESH, held.append)
-    two.evaluate("{ globalThis.done = session.refresh().catch((error) => error.code); }")
+    two.route(REFRESH, lambda route: held.append(route))
+    two.evaluate("() => { globalThis.done = session.refresh().catch((error) => error.code); }")
     while not held:
         two.wait_for_timeout(5)
     answer = held[0].fetch()
@@ -117,10 +120,10 @@ def test_another_user_who_signs_in_in_another_tab_is_not_mixed_up_with_the_first
     one, two = tabs_of(open_browser(), server.url, 2, signInPage=None)
     server.clock.advance(601)
     held: list[Route] = []
-    two.route(REFRESH, held.append, times=1)
+    two.route(REFRESH, lambda route: held.append(route), times=1)
     changes = requests_of(two.context, lambda request: request.method == "PATCH")
     two.evaluate(
-        """{ globalThis.done = session.fetch("/api/v1/auth/me", {method: "PATCH", body: '{"full_name": "Alice"}',
+        """() => { globalThis.done = session.fetch("/api/v1/auth/me", {method: "PATCH", body: '{"full_name": "Alice"}',
           headers: {"content-type": "application/json"}}).then((answer) => answer.status, (error) => error.reason); }"""
     )
     sign_in(one, "bob@example.com")
@@ -176,31 +179,6 @@ def test_one_end_that_is_said_is_not_believed(server: LiveServer, open_browser: 
     assert events(page, "signedout") == []
 
 
-def test_the_back_button_after_a_sign_out_shows_nothing(tmp_path: Path, chromium_that_remembers: Chromium) -> None:
-    """C16: a page from the back/forward cache is empty until the server has told that nobody is signed in."""
-    with app_elsewhere() as front, LiveServer(tmp_path / "data", allowed_origins=front.origin) as server:
-        front.module = f"{server.url}/keyturn/client.js"
-        front.options = {"baseUrl": server.url, "signInPage": f"{APP}/sign-in"}
-        context = chromium_that_remembers.new_context()
-        page = context.new_page()
-        page.goto(front.origin + APP)
-        ready(page)
-        sign_up(page)
-        page.evaluate("addEventListener('pageshow', (event) => sessionStorage.setItem('restored', event.persisted))")
-        page.goto(f"{front.origin}{APP}/other")
-        ready(page)
-        page.evaluate("session.signOut()")
-        seen: list[str] = []
-        page.expose_function("saw", seen.append)
-        page.evaluate("history.back()")
-        page.wait_for_url("**/sign-in?*")
-        ready(page)
-        assert state(page) == "signed-out"
-        assert page.evaluate("sessionStorage.getItem('restored')") == "true"
-        assert where(page)[1]["return_to"] == [APP]
-        context.close()
-
-
 LISTEN = """() => {
   globalThis.heard = [];
   new BroadcastChannel(`keyturn ${location.origin}/api/v1/auth`).onmessage = ({ data }) => heard.push(data);
@@ -233,108 +211,171 @@ def test_a_foreign_script_finds_no_token_wherever_it_looks(server: LiveServer, o
     assert one.evaluate("indexedDB.databases()") == []
 
 
-def test_a_third_partys_401_neither_gets_a_token_nor_causes_a_refresh(
-    server: LiveServer, open_browser: OpenBrowser
-) -> None:
-    got: list[str | None] = []
-
-    def refuse(handler: BaseHTTPRequestHandler) -> None:
-        got.append(handler.headers.get("authorization"))
-        send(handler, 401, '{"code": "access_token_invalid"}', access_control_allow_origin="*")
-
-    page = open_browser()
-    tabs_of(page, server.url, 1)
-    asked = requests_of(page.context)
-    with answering(refuse) as third:
-        for _ in range(5):
-            assert page.evaluate("url => session.fetch(url).then((answer) => answer.status)", third) == 401
-    assert got == [None] * 5
-    assert asked == []
-
-
-def test_a_redirect_to_a_third_party_takes_no_token_along(tmp_path: Path, open_browser: OpenBrowser) -> None:
-    """Neither to another origin nor, from there, back; within the origin the token stays."""
-    got: list[str | None] = []
-
-    def third(handler: BaseHTTPRequestHandler) -> None:
-        got.append(handler.headers.get("authorization"))
-        allowed = {"access_control_allow_origin": "*", "access_control_allow_headers": "authorization"}
-        send(handler, 401, '{"code": "access_token_invalid"}', **allowed)
-
-    with answering(third) as elsewhere:
-
-        def api(handler: BaseHTTPRequestHandler) -> None:
-            allowed = {"access_control_allow_origin": "*", "access_control_allow_headers": "authorization"}
-            if handler.command == "OPTIONS":
-                send(handler, 204, **allowed)
-            elif handler.path == "/leads-away":
-                send(handler, 302, location=f"{elsewhere}/x", **allowed)
-            elif handler.path == "/moved":
-                send(handler, 302, location="/there", **allowed)
-            else:
-                got.append(handler.headers.get("authorization"))
-                send(handler, 200, **allowed)
-
-        with answering(api) as listed, LiveServer(tmp_path / "data") as server:
-            page = open_browser()
-            tabs_of(page, server.url, 1, origins=[listed])
-            asked = requests_of(page.context)
-            status = "url => session.fetch(url).then((answer) => answer.status)"
-            assert page.evaluate(status, f"{listed}/leads-away") == 401
-            assert got == [None]
-            assert page.evaluate(status, f"{listed}/moved") == 200
-            assert (got[1] or "").startswith("Bearer ey")
-            assert asked == []
+ALLOWED = {"access_control_allow_origin": "*", "access_control_allow_headers": "authorization"}
 
 
 class Front:
-    """A front end at an origin of its own."""
+    """A front end at an origin of its own: every page of it is the one with the client."""
 
     origin: str
-    module: str
     options: dict[str, object]
 
 
 @contextmanager
-def app_elsewhere() -> Iterator[Front]:
+def front_end(folder: Path, *, listed: bool = True, **options: object) -> Iterator[tuple[Front, LiveServer]]:
+    """A front end on one port, and the server of its sessions on another."""
     front = Front()
-    page = lambda handler: send(handler, 200, blank(front.module, **front.options), content_type="text/html")  # noqa: E731
-    with answering(page) as origin:
-        front.origin = origin
-        yield front
 
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        send(handler, 200, blank(**front.options), content_type="text/html; charset=utf-8")
 
-@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
-def test_a_front_end_on_another_port_is_kept_signed_in_if_its_origin_is_listed(
-    tmp_path: Path, chromium: Chromium, listed: bool
-) -> None:
     with (
-        app_elsewhere() as front,
-        LiveServer(tmp_path / "data", allowed_origins=front.origin if listed else "") as server,
+        answering(page) as front.origin,
+        LiveServer(folder / "data", allowed_origins=front.origin if listed else "") as server,
     ):
-        front.module = f"{server.url}/keyturn/client.js"
-        front.options = {"baseUrl": server.url, "signInPage": None}
-        context = chromium.new_context()
-        page = context.new_page()
+        front.options = {"module": f"{server.url}/keyturn/client.js", "baseUrl": server.url, **options}
+        yield front, server
+
+
+@pytest.fixture
+def open_front(open_browser: OpenBrowser) -> OpenFront:
+    """Opens the front end and signs somebody up there."""
+
+    def opened(front: Front, page: Page | None = None) -> Page:
+        page = page or open_browser()
         page.goto(front.origin + APP)
-        if not listed:
-            # Not even the module comes.
-            page.wait_for_timeout(300)
-            assert page.evaluate("globalThis.session === undefined")
+        ready(page)
+        sign_up(page)
+        return page
+
+    return opened
+
+
+REMEMBER = """() => addEventListener("pageshow", (event) => {
+  window.name = JSON.stringify([event.persisted, document.documentElement.style.visibility]);
+})"""
+STATUS = "url => session.fetch(url).then((answer) => answer.status)"
+
+
+def me_at(page: Page, server: LiveServer) -> int:
+    status: int = page.evaluate(STATUS, f"{server.url}/api/v1/auth/me")
+    return status
+
+
+def test_a_third_partys_401_neither_gets_a_token_nor_causes_a_refresh(tmp_path: Path, open_front: OpenFront) -> None:
+    got: list[str | None] = []
+
+    def refuse(handler: BaseHTTPRequestHandler) -> None:
+        got.append(handler.headers.get("authorization"))
+        send(handler, 401, '{"code": "access_token_invalid"}', **ALLOWED)
+
+    with front_end(tmp_path) as (front, _), answering(refuse) as third:
+        page = open_front(front)
+        asked = requests_of(page.context)
+        for _ in range(5):
+            assert page.evaluate(STATUS, third) == 401
+    assert got == [None] * 5
+    assert asked == []
+
+
+def test_a_redirect_to_a_third_party_takes_no_token_along(tmp_path: Path, open_front: OpenFront) -> None:
+    """Within a listed origin it stays."""
+    got: dict[str, str | None] = {}
+
+    def third(handler: BaseHTTPRequestHandler) -> None:
+        got[handler.path] = handler.headers.get("authorization")
+        send(handler, 401, '{"code": "access_token_invalid"}', **ALLOWED)
+
+    def listed(handler: BaseHTTPRequestHandler) -> None:
+        moved = {"/leads-away": f"{elsewhere}/away", "/moved": "/there"}
+        if handler.command == "OPTIONS":
+            send(handler, 204, **ALLOWED)
+        elif handler.path in moved:
+            send(handler, 302, location=moved[handler.path], **ALLOWED)
         else:
+            got[handler.path] = handler.headers.get("authorization")
+            send(handler, 200, **ALLOWED)
+
+    with (
+        answering(third) as elsewhere,
+        answering(listed) as api,
+        front_end(tmp_path, origins=[api]) as (front, _),
+    ):
+        page = open_front(front)
+        asked = requests_of(page.context)
+        assert page.evaluate(STATUS, f"{api}/leads-away") == 401
+        assert page.evaluate(STATUS, f"{api}/moved") == 200
+    assert got["/away"] is None
+    assert str(got["/there"]).startswith("Bearer ey")
+    assert asked == []
+
+
+def test_the_back_button_after_a_sign_out_shows_nothing(
+    tmp_path: Path, chromium_that_remembers: Chromium, open_front: OpenFront
+) -> None:
+    """C16: what the tabs tell each other throws pages out of the back/forward cache, too."""
+    with front_end(tmp_path, signInPage=f"{APP}/sign-in") as (front, _):
+        page = open_front(front, chromium_that_remembers.new_page())
+        page.goto(f"{front.origin}{APP}/other")
+        ready(page)
+        page.evaluate("session.signOut()")
+        page.go_back()
+        ready(page)
+        assert (state(page), events(page, "signedin")) == ("signed-out", [])
+        assert EMAIL not in page.content()
+        page.context.close()
+
+
+def test_a_page_from_the_back_forward_cache_is_hidden_until_the_server_has_told(
+    tmp_path: Path, chromium_that_remembers: Chromium, open_front: OpenFront
+) -> None:
+    with front_end(tmp_path, signInPage=f"{APP}/sign-in") as (front, server):
+        page = open_front(front, chromium_that_remembers.new_page())
+        page.evaluate(REMEMBER)
+        for ended in (False, True):
+            page.goto(f"{front.origin}{APP}/other")
             ready(page)
-            sign_up(page)
-            server.clock.advance(601)
-            status = "url => session.fetch(url).then((answer) => answer.status)"
-            assert page.evaluate(status, f"{server.url}/api/v1/auth/me") == 200
-            page.reload()
-            ready(page)
-            assert page.evaluate("session.user.email") == EMAIL
-            page.evaluate("session.signOut()")
-            page.reload()
-            ready(page)
-            assert state(page) == "signed-out"
-        context.close()
+            if ended:
+                with Browser(server.url) as phone:
+                    phone.login()
+                    phone.call("POST", "/logout-all", bearer=phone.access_token)
+            page.evaluate("() => { history.back() }")
+            if not ended:
+                page.wait_for_url(front.origin + APP, wait_until="commit")
+                page.wait_for_function("document.documentElement.style.visibility === ''")
+                assert me_at(page, server) == 200
+            else:
+                page.wait_for_url("**/sign-in?*")
+                assert where(page)[1] == {"reason": ["signed_out_everywhere"], "return_to": [APP]}
+            assert json.loads(page.evaluate("name")) == [True, "hidden"]
+        page.context.close()
+
+
+def test_a_front_end_on_another_port_is_kept_signed_in_if_its_origin_is_listed(
+    tmp_path: Path, open_front: OpenFront
+) -> None:
+    with front_end(tmp_path, signInPage=None) as (front, server):
+        page = open_front(front)
+        server.clock.advance(601)
+        assert me_at(page, server) == 200
+        page.reload()
+        ready(page)
+        assert page.evaluate("session.user.email") == EMAIL
+        page.evaluate("session.signOut()")
+        page.reload()
+        ready(page)
+        assert state(page) == "signed-out"
+
+
+def test_a_front_end_whose_origin_is_not_listed_is_not_even_given_the_client(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    with front_end(tmp_path, listed=False) as (front, _):
+        page = chromium.new_page()
+        with page.expect_event("requestfailed", lambda request: request.url.endswith("/client.js")):
+            page.goto(front.origin + APP)
+        assert page.evaluate("globalThis.session === undefined")
+        page.context.close()
 
 
 def test_devices_are_signed_out_from_here(server: LiveServer, open_browser: OpenBrowser) -> None:
