@@ -211,10 +211,12 @@ async function act(name) {
 async function perform(steps) {
   if (busy) return;
   busy = true;
+  document.documentElement.dataset.busy = "";
   for (const [index, step] of steps.entries()) {
     if (index > 0) await new Promise((done) => setTimeout(done, PAUSE));
     if (!(await act(step))) break;
   }
+  delete document.documentElement.dataset.busy;
   busy = false;
 }
 
@@ -224,7 +226,7 @@ document.addEventListener("click", ({ target }) => {
   if (story) perform(STORIES[story]);
 });
 
-for (const details of document.querySelectorAll("details")) details.open = matchMedia("(min-width: 60rem)").matches;
+for (const details of document.querySelectorAll("details")) details.open = matchMedia("(min-width: 60.01rem)").matches;
 setInterval(tick, 250);
 state = {};
 perform(["start"]);
