@@ -13,6 +13,8 @@
     ├── TooManyAttempts               says after how many seconds to try again
     ├── InvalidCredentials            wrong password, no such user, disabled user: one answer for all
     ├── CurrentPasswordWrong
+    ├── ReauthenticationRequired      the sign-in is too long ago for this
+    ├── RoleMissing                   signed in, but not as somebody who may do this
     ├── ClaimsHookFailed              an application's function for access tokens failed; ours to the client: internal_error
     └── TokenError
         ├── AccessTokenMissing
@@ -108,6 +110,16 @@ class InvalidCredentials(KeyturnError):
 class CurrentPasswordWrong(KeyturnError):
     code = "current_password_wrong"
     message = "The current password is wrong."
+
+
+class ReauthenticationRequired(KeyturnError):
+    code = "reauthentication_required"
+    message = "The sign-in is too long ago for this. Sign in again, then repeat the request."
+
+
+class RoleMissing(KeyturnError):
+    code = "role_missing"
+    message = "This account lacks a role that this needs. Ask an administrator for it."
 
 
 class TooManyAttempts(KeyturnError):

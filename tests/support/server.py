@@ -9,20 +9,22 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import uvicorn
+from starlette.types import ASGIApp
 from tests.support.wire import free_port
 from tests.support.witness import WITNESS
 
 from keyturn.hashing import Argon2Hasher
 from keyturn.server.serve import bound, http_config
-from keyturn.server.settings import load_settings
+from keyturn.server.settings import Settings, load_settings
 from keyturn.server.wiring import application, open_context
+from keyturn.service.context import Context
 from keyturn.service.keys import claim_keys
 from keyturn.service.tokens import ClaimsHook
 from keyturn.stores.sql import OwnUsers
@@ -42,6 +44,7 @@ class LiveServer:
         wrap: what to put around the context, to watch it or to break it.
         own_users: an application's own table of users.
         claims: what access tokens say beyond their own claims.
+        build: what makes the application; Keyturn's own server by default.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class LiveServer:
         wrap: Any = None,
         own_users: OwnUsers | None = None,
         claims: ClaimsHook | None = None,
+        build: Callable[[Settings, Context], ASGIApp] = application,
         **settings: Any,
     ) -> None:
         self.data_dir = data_dir
@@ -64,6 +68,7 @@ class LiveServer:
         self._wrap = wrap
         self._own_users = own_users
         self._claims = claims
+        self._build = build
 
     def __enter__(self) -> Self:
         self._socket = bound(self.settings.host, self.settings.port)
@@ -84,7 +89,7 @@ class LiveServer:
         claim_keys(context)
         context = WITNESS.wrap(context)
         self.context = self._wrap(context) if self._wrap else context
-        config = http_config(application(self.settings, self.context), self.settings)
+        config = http_config(self._build(self.settings, self.context), self.settings)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()

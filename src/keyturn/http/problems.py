@@ -80,6 +80,8 @@ STATUS: Mapping[type[KeyturnError], int] = {
     errors.SessionEnded: 403,
     errors.CurrentPasswordWrong: 403,
     errors.RegistrationClosed: 403,
+    errors.ReauthenticationRequired: 403,
+    errors.RoleMissing: 403,
     CrossOrigin: 403,
     HttpsRequired: 403,
     errors.NotFound: 404,

@@ -10,12 +10,13 @@ from keyturn.core.model import SECOND, AccessClaims, Delivery
 from keyturn.errors import RefreshTokenMissing
 from keyturn.http.cookies import read_cookie
 from keyturn.http.devices import device_of
-from keyturn.http.origin import SAFE_METHODS, OriginPolicy
+from keyturn.http.origin import SAFE_METHODS
 from keyturn.http.problems import InvalidRequest
 from keyturn.ports import Database
 from keyturn.server.batching import Batcher
 from keyturn.server.calls import Incoming, Reply
 from keyturn.server.credentials import Credentials
+from keyturn.server.guard import Guard
 from keyturn.server.lanes import Lane
 from keyturn.server.schemas import (
     JSON,
@@ -48,7 +49,7 @@ class Api:
     Attributes:
         context: what the flows work with.
         credentials: reads tokens from requests.
-        origins: judges what `/verify` is asked about.
+        guard: judges what `/verify` is asked about.
         refreshes: decides refreshes in batches.
         hashing: where passwords are hashed; apart from everything else, so that a flood of sign-ins slows no refresh.
         storing: where the database is read and written otherwise.
@@ -56,7 +57,7 @@ class Api:
 
     context: Context
     credentials: Credentials
-    origins: OriginPolicy
+    guard: Guard
     refreshes: Batcher[Presented, Outcome]
     hashing: Lane
     storing: Lane
@@ -160,9 +161,7 @@ class Api:
 
     async def verify(self, incoming: Incoming) -> Reply:
         """Answers from memory: no database."""
-        claims, by_cookie = self.credentials.claims_and_source(incoming.headers)
-        if by_cookie:
-            self.origins.check(_original_method(incoming), incoming.headers)
+        claims = self.guard.session(_original_method(incoming), incoming.headers)
         headers = {
             "x-auth-subject": claims.subject,
             "x-auth-session": claims.session_id,

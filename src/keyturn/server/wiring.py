@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp
@@ -24,6 +28,7 @@ from keyturn.server.blocklist import blocklist
 from keyturn.server.credentials import Credentials
 from keyturn.server.docs_page import docs_pages
 from keyturn.server.edge import Edge, no_error_page
+from keyturn.server.guard import Guard
 from keyturn.server.imports import imported
 from keyturn.server.lanes import Lane
 from keyturn.server.openapi import describe
@@ -171,22 +176,45 @@ def _own_users(settings: Settings) -> OwnUsers | None:
     return imported(settings.user_store, variable("user_store")) if settings.user_store is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A server, put together.
+
+    Attributes:
+        app: answers; as an application of its own it runs `lifespan` as well.
+        api: the handlers.
+        paths: where it answers; parameters in braces.
+        lifespan: what runs as long as it answers.
+    """
+
+    app: ASGIApp
+    api: Api
+    paths: frozenset[str]
+    lifespan: Callable[[Any], AbstractAsyncContextManager[None]]
+
+
 def application(settings: Settings, context: Context) -> ASGIApp:
-    """The ASGI application of a server.
+    """The ASGI application of a server; see `compose`."""
+    return compose(settings, context).app
+
+
+def compose(settings: Settings, context: Context) -> Composed:
+    """Put a server together.
 
     Args:
         settings: all of them.
-        context: what `open_context` opened; closed when the application's lifespan ends.
+        context: what `open_context` opened; closed when the lifespan ends.
     """
     watch = _watch(settings)
     context = watch.watching(context)
     issuer = context.tokens.issuer
     cookies = CookieNames(secure=issuer.startswith("https:"))
     origins = OriginPolicy(issuer, settings.allowed_origins)
+    credentials = _credentials(context, cookies)
     api = Api(
         context=context,
-        credentials=_credentials(context, cookies),
-        origins=origins,
+        credentials=credentials,
+        guard=Guard(credentials, origins, context.clock),
         refreshes=Batcher(watch.counting(partial(refresh_many, context)), queue=settings.refresh_queue),
         hashing=Lane(settings.hash_concurrency, settings.hash_queue),
         storing=Lane(_STORE_THREADS, _STORE_QUEUE),
@@ -206,8 +234,9 @@ def application(settings: Settings, context: Context) -> ASGIApp:
     site = open_site(api, settings.base_path) if settings.pages else None
     if site is not None:
         calls, pages = [*calls, *site_calls(site)], [*pages, *static_pages(site)]
-    return Edge(
-        router(calls, origins, pages, lifespan_of(api, partial(watch.sample, api))),
+    lifespan = lifespan_of(api, partial(watch.sample, api))
+    edge = Edge(
+        router(calls, origins, pages, lifespan),
         issuer=issuer,
         origins=origins,
         proxies=settings.trusted_proxies,
@@ -216,6 +245,8 @@ def application(settings: Settings, context: Context) -> ASGIApp:
         error_page=site.error_page if site is not None else no_error_page,
         answered=watch.answered,
     )
+    paths = frozenset({*(call.path for call in calls), *(page.path for page in pages)})
+    return Composed(edge, api, paths, lifespan)
 
 
 def _watch(settings: Settings) -> Watch:

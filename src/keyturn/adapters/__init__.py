@@ -1,0 +1,1 @@
+"""Keyturn in the applications of other frameworks; each module needs the extra of its name."""
