@@ -23,7 +23,7 @@ const LONGEST_PAUSE = 30_000;
 const PATIENCE = 3; // failed refreshes after which a request that waits is told; the refreshing goes on
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** What a call came to. `code` is that of the server, or `unreachable`, or `user_changed`. */
+/** What a call came to. `code` is that of the server, or `unreachable`, or `signed_out`. */
 export class KeyturnError extends Error {
   /**
    * @param {Problem} problem as the server described it (RFC 9457)
@@ -136,7 +136,7 @@ export class Session extends EventTarget {
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @returns {Promise<Response>}
-   * @throws {KeyturnError} the token could not be refreshed, or belongs to somebody else by now; nothing was sent
+   * @throws {KeyturnError} the token could not be refreshed, or the session has ended; nothing was sent
    */
   async fetch(input, init = {}) {
     const request = input instanceof Request ? input : null;
@@ -147,13 +147,12 @@ export class Session extends EventTarget {
     // What has been streamed is gone. Of a Request that has a body nobody can tell whether it was.
     const bodyOfRequest = request && !/^(GET|HEAD)$/.test(request.method) ? request.body : null;
     const repeatable = init.body == null ? bodyOfRequest === null : !(init.body instanceof ReadableStream);
-    const owner = this.#user?.id;
+    const owner = this.#user;
     if (this.#state !== "signed-out" && this.#now() >= (repeatable ? this.#expiresAt : this.#dueAt)) {
       // A guest's request that waited for the first answer goes out as it is.
       await unlessAborted(this.#refreshed(), signal).catch((error) => {
         if (owner || error.code !== "signed_out") throw error;
       });
-      if (owner && owner !== this.#user?.id) throw userChanged();
     }
     const send = () => {
       if (this.#token) headers.set("authorization", `Bearer ${this.#token}`);
@@ -358,15 +357,14 @@ export class Session extends EventTarget {
 
   /** @param {KeyturnError} error */
   #judge(error) {
-    const { code, status } = error;
-    if (status === 403 && code === "session_ended" && !this.#saidToHaveEnded) {
+    const said = `${error.status} ${error.code}`;
+    if (said === "403 session_ended" && !this.#saidToHaveEnded) {
       // Another tab may have signed in between: believed when it was said twice.
       this.#saidToHaveEnded = true;
       this.#plan(pauseAfter(0));
-    } else if (status === 403 && code === "session_ended") this.#end(error.reason ?? code, false);
-    else if ((status === 403 && code === "refresh_token_invalid") || (status === 401 && code === "refresh_token_missing"))
-      this.#end(code, false);
-    else this.#fail(error);
+    } else if (/^(403 session_ended|403 refresh_token_invalid|401 refresh_token_missing)$/.test(said)) {
+      this.#end(error.reason ?? error.code, false);
+    } else this.#fail(error);
   }
 
   /**
@@ -597,10 +595,6 @@ function json(body) {
 /** @param {string | null} reason */
 function signedOut(reason) {
   return new KeyturnError({ code: "signed_out", reason: reason ?? undefined, detail: "Nobody is signed in. Sign in." });
-}
-
-function userChanged() {
-  return new KeyturnError({ code: "user_changed", detail: "Somebody else has signed in meanwhile. Load the page again." });
 }
 
 /**

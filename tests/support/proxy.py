@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -88,6 +89,10 @@ FATES = {"passed": 60, "cut before": 8, "cut after": 8, "cut amid": 8, "late": 1
 """What becomes of a request, and how often: it arrives and is answered; it never arrives; its answer is lost, wholly or from its
 middle on; its answer waits until others that were asked for later have come."""
 
+LOST = "cut at once"
+"""One fate more, for browsers, which repeat by themselves what nothing at all came of: the first bytes of the answer come, and no
+cookie."""
+
 
 class UnrulyProxy(LossyProxy):
     """Passes requests on one by one, each to a fate of its own.
@@ -95,13 +100,15 @@ class UnrulyProxy(LossyProxy):
     Args:
         upstream: host and port of the server.
         seed: of the fates.
+        fates: how often each befalls.
 
     Attributes:
         met: how many met which fate.
     """
 
-    def __init__(self, upstream: tuple[str, int], seed: int) -> None:
+    def __init__(self, upstream: tuple[str, int], seed: int, fates: Mapping[str, int] = FATES) -> None:
         super().__init__(upstream)
+        self.fates = fates
         self._random = random.Random(seed)
         self._answered = threading.Condition()
         self._count = 0
@@ -116,7 +123,7 @@ class UnrulyProxy(LossyProxy):
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), socket.create_connection(self._upstream) as server:
             while request := _message(client):
-                (fate,) = self._random.choices([*FATES], [*FATES.values()])
+                (fate,) = self._random.choices([*self.fates], [*self.fates.values()])
                 self.met[fate] += 1
                 if fate == "cut before":
                     break
@@ -125,13 +132,23 @@ class UnrulyProxy(LossyProxy):
                 if fate == "late":
                     self._wait_for_others()
                 if fate != "cut after":
-                    client.sendall(answer[: len(answer) // 2] if fate == "cut amid" else answer)
+                    client.sendall(answer[: {LOST: 12, "cut amid": len(answer) // 2}.get(fate)])
                 with self._answered:
                     self._count += 1
                     self._answered.notify_all()
                 if fate.startswith("cut"):
                     break
         _hang_up(client)
+
+    @property
+    def answered(self) -> int:
+        """How many requests the server has answered."""
+        return self._count
+
+    def wait_for_answer(self, number: int) -> None:
+        """Until the server has answered so many."""
+        with self._answered:
+            assert self._answered.wait_for(lambda: self._count >= number, timeout=30)
 
     def _wait_for_others(self) -> None:
         with self._answered:
