@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Page, Route, expect
 from tests.e2e.conftest import OpenBrowser
 from tests.support.programs import needs
 from tests.support.server import LiveServer
@@ -20,14 +20,18 @@ THEFT = ["rotated", "rotated", "recovered", "rotated", "reused"]
 
 @dataclass
 class Player:
-    """Somebody at the page, and what the server answered to it."""
+    """Somebody at the page, and what the server answers to it, noted before the page has it."""
 
     page: Page
     verdicts: list[str] = field(default_factory=list)
 
-    def listen(self, response: Response) -> None:
-        if response.url.endswith("/playground/api/refresh") and response.status == 200:
-            self.verdicts.append(response.json()["verdict"])
+    def __post_init__(self) -> None:
+        self.page.route("**/playground/api/refresh", self._note)
+
+    def _note(self, route: Route) -> None:
+        answer = route.fetch()
+        self.verdicts.append(answer.json()["verdict"])
+        route.fulfill(response=answer)
 
     def press(self, *names: str) -> str:
         """Press buttons, each once the one before has done its work; gives what the page says at last."""
@@ -65,7 +69,6 @@ def play(server: LiveServer, open_browser: OpenBrowser) -> Play:
     def opened(**options: Any) -> Player:
         page = open_browser(**options)
         player = Player(page)
-        page.on("response", player.listen)
         page.goto(f"{server.url}/playground")
         expect(page.locator("#log > li")).to_have_count(1)
         return player
@@ -190,7 +193,6 @@ def test_a_story_presses_the_buttons_by_itself(
 ) -> None:
     page = open_browser()
     player = Player(page)
-    page.on("response", player.listen)
     page.clock.install()
     page.goto(f"{server.url}/playground")
     expect(page.locator("#log > li")).to_have_count(1)
@@ -198,6 +200,28 @@ def test_a_story_presses_the_buttons_by_itself(
     while page.locator("html").get_attribute("data-busy") is not None:
         page.clock.run_for(500)
     player.check(*verdicts)
+
+
+def test_whoever_presses_a_button_ends_the_story(server: LiveServer, open_browser: OpenBrowser) -> None:
+    page = open_browser()
+    page.clock.install()
+    page.goto(f"{server.url}/playground")
+    player = Player(page)
+    page.get_by_role("button", name="A theft", exact=True).click()
+    expect(page.locator("#said")).to_contain_text("You are signed in")
+    player.press("Call the API")
+    page.clock.run_for(30_000)
+    player.press("Call the API")
+    player.check()
+
+
+def test_a_session_that_nobody_uses_for_a_month_has_ended_and_the_page_says_why(play: Play) -> None:
+    player = play()
+    said = player.press(*["Let three days pass"] * 10)
+    assert "you had not been here for a long time" in said
+    expect(player.page.locator("svg .bar")).to_have_text("ended: idle")
+    player.press("Refresh")
+    player.check("ended")
 
 
 def test_a_visit_that_the_server_has_forgotten_is_begun_again(play: Play, server: LiveServer) -> None:

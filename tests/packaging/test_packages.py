@@ -160,7 +160,7 @@ def test_the_installed_server_has_its_migrations_its_pages_and_its_commands(fold
     assert run(keyturn, "db", "backup", "copy.db", cwd=folder).returncode == 0
     assert run(keyturn, "check", cwd=folder).returncode == 1
     with running("exec .venv/bin/keyturn serve", folder) as url:
-        for path in ("/", "/docs", "/docs.css", "/openapi.json"):
+        for path in ("/", "/docs", "/docs.css", "/openapi.json", "/playground", "/playground.js"):
             done = run("curl", "-sf", f"{url}{path}", cwd=folder)
             assert (done.returncode, bool(done.stdout)) == (0, True), path
 

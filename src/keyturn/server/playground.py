@@ -228,6 +228,7 @@ def _verifier(context: Context) -> Verifier:
         issuer=tokens.issuer,
         keys=tokens.access_keys.verifying.values(),
         leeway=0,
+        cache_size=4,
         clock=context.clock,
         revoked=context.revocations,
     )

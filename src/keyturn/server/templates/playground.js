@@ -7,7 +7,8 @@ const PAUSE = 1600; // milliseconds between the steps of a story
 const MAX_ENTRIES = 200;
 
 let state; // of this visit: its id, the session's row, who holds which tokens, the lineage
-let busy = false;
+let turn = 0; // of whoever pressed last
+let doing = Promise.resolve();
 
 async function post(path, body) {
   const answer = await fetch(`/playground/api/${path}`, {
@@ -119,13 +120,17 @@ const STORIES = {
 function say(sentence, fresh = []) {
   const over = state.session.ended;
   const text = over && fresh.length ? `${sentence} ${WORDS.over(state.session)}` : sentence;
-  $("said").textContent = text;
+  note(text, fresh.map(line));
   $("said").classList.toggle("over", Boolean(over));
+  paint(fresh.length);
+}
+
+function note(text, details = []) {
+  $("said").textContent = text;
   const item = document.createElement("li");
-  item.append(text, ...fresh.map(line));
+  item.append(text, ...details);
   $("log").append(item);
   $("log").scrollTop = $("log").scrollHeight;
-  paint(fresh.length);
 }
 
 function line(one) {
@@ -202,22 +207,23 @@ async function act(name) {
     if (state.lineage?.entries.length >= MAX_ENTRIES) name = "start";
     await ACTIONS[name]();
   } catch (error) {
-    $("said").textContent = error.code === "not_found" ? WORDS.forgotten() : WORDS.unreachable();
+    note(error.code === "not_found" ? WORDS.forgotten() : WORDS.unreachable());
     return false;
   }
   return true;
 }
 
+/** Do one thing after the other. Whoever presses something meanwhile ends the story, and nothing is done twice at once. */
 async function perform(steps) {
-  if (busy) return;
-  busy = true;
+  const mine = ++turn;
   document.documentElement.dataset.busy = "";
   for (const [index, step] of steps.entries()) {
     if (index > 0) await new Promise((done) => setTimeout(done, PAUSE));
-    if (!(await act(step))) break;
+    if (turn !== mine) return;
+    doing = doing.then(() => act(step));
+    if (!(await doing)) break;
   }
-  delete document.documentElement.dataset.busy;
-  busy = false;
+  if (turn === mine) delete document.documentElement.dataset.busy;
 }
 
 document.addEventListener("click", ({ target }) => {
