@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, select, text
 
 from keyturn.core import refresh_token
 from keyturn.core.keyring import SigningKey
 from keyturn.core.model import SECOND, RefreshToken
+from keyturn.stores.sql.tables import sessions
 
 _DAY = 86_400 * SECOND
 _PER_USER = 2
@@ -19,6 +20,7 @@ _ID = {
     "sqlite": "lower(hex(randomblob(12)))",
     "postgresql": "substr(replace(gen_random_uuid()::text, '-', ''), 1, 24)",
 }
+_PACKED_ID = {"sqlite": _ID["sqlite"], "postgresql": "substring(uuid_send(gen_random_uuid()) FROM 5)"}
 _TIDY = {
     "sqlite": ("PRAGMA wal_checkpoint(TRUNCATE)",),
     "postgresql": ("VACUUM (ANALYZE) users", "VACUUM (ANALYZE) sessions", "CHECKPOINT"),
@@ -37,16 +39,18 @@ FROM numbers
 _SESSIONS = """
 INSERT INTO sessions (id, user_id, seed, generation, root_id, root_at, previous_id, child_id, child_at, version, created_at,
   authenticated_at, expires_at, idle_expires_at, delivery, remember, device_label, device_address)
-SELECT {id}, id, {id}, {generation}, {id}, began + {day}, {id}, {id}, began + {day}, {generation} + 1, began,
+SELECT {packed}, id, {packed}, {generation}, {packed}, began + {day}, {packed}, {packed}, began + {day}, {generation} + 1, began,
   began, began + 180 * {day}, began + 31 * {day}, 'split', true, 'Firefox on Windows', '203.0.113.27'
 FROM (SELECT id, {now} - (CASE WHEN number > {living} THEN 201 ELSE 3 END) * {day} + number * {step} AS began
   FROM (SELECT id, CAST(substr(email, 5, length(email) - 16) AS BIGINT) AS number FROM users) AS numbered
   CROSS JOIN ({copies}) AS copies) AS signed_in
 """
-_HELD = """
-SELECT id, seed, generation, root_id, child_id, created_at, expires_at FROM sessions
-WHERE expires_at > :now ORDER BY created_at % 1009, id LIMIT :count
-"""
+_HELD = (
+    select(sessions)
+    .where(sessions.c.expires_at > bindparam("now"))
+    .order_by(sessions.c.created_at % 1009, sessions.c.id)
+    .limit(bindparam("count"))
+)
 _BULK = ("PRAGMA cache_size = -6000000", "PRAGMA cache_spill = OFF")
 
 
@@ -66,6 +70,7 @@ def fill(engine: Engine, sessions: int, *, dead: int = 0) -> None:
     words = {
         "users": (sessions + dead) // _PER_USER,
         "id": _ID[dialect],
+        "packed": _PACKED_ID[dialect],
         "now": time.time_ns() // 1000,
         "day": _DAY,
         "step": _PER_USER * _DAY // (sessions + dead),
@@ -93,7 +98,7 @@ def held(connection: Connection, issuer: str, key: SigningKey, count: int) -> It
         key: for refresh tokens.
         count: of how many sessions, at the most.
     """
-    for row in connection.execute(text(_HELD), {"now": time.time_ns() // 1000, "count": count}):
+    for row in connection.execute(_HELD, {"now": time.time_ns() // 1000, "count": count}):
         token = RefreshToken(row.id, row.seed, row.generation + 1, row.child_id, row.root_id)
         yield refresh_token.mint(
             token,

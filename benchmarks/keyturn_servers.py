@@ -29,9 +29,14 @@ _SECRETS = {
 SESSIONS = 1000
 
 
-def environment(algorithm: str) -> dict[str, str]:
-    """The settings of a server whose access tokens are signed with this algorithm."""
-    environ = {"KEYTURN_REFRESH_WINDOW": "0s", **_SECRETS}
+def environment(algorithm: str, log_level: str = "warning") -> dict[str, str]:
+    """The settings of a server.
+
+    Args:
+        algorithm: of the access tokens.
+        log_level: by default no refresh is logged, as the servers that ours is compared with log none.
+    """
+    environ = {"KEYTURN_REFRESH_WINDOW": "0s", "KEYTURN_LOG_LEVEL": log_level, **_SECRETS}
     if algorithm != "HS256":
         del environ["KEYTURN_ACCESS_SECRET"]
         environ["KEYTURN_ACCESS_ALGORITHM"] = algorithm
@@ -52,25 +57,26 @@ class Keyturn(Running):
 
 
 @contextmanager
-def sqlite(algorithm: str, **filled: int) -> Iterator[Keyturn]:
+def sqlite(algorithm: str, log_level: str = "warning", **filled: int) -> Iterator[Keyturn]:
     """Refreshes on SQLite.
 
     Args:
-        algorithm: of the access tokens.
+        algorithm: as in `environment`.
+        log_level: as there.
         filled: what `_serving` takes.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory())
         url = f"sqlite:///{folder}/keyturn.db"
-        yield stack.enter_context(_serving(url, Path(folder), environment(algorithm), **filled))
+        yield stack.enter_context(_serving(url, Path(folder), environment(algorithm, log_level), **filled))
 
 
 @contextmanager
-def postgresql(algorithm: str, **filled: int) -> Iterator[Keyturn]:
+def postgresql(algorithm: str, log_level: str = "warning", **filled: int) -> Iterator[Keyturn]:
     """Refreshes on PostgreSQL; the arguments are those of `sqlite`."""
     with cluster() as database, TemporaryDirectory() as folder:
         url = database.database()
-        environ = {**environment(algorithm), "KEYTURN_DATABASE_URL": url}
+        environ = {**environment(algorithm, log_level), "KEYTURN_DATABASE_URL": url}
         with _serving(url, Path(folder), environ, **filled) as running:
             yield running
 

@@ -15,6 +15,9 @@ OURS: dict[str, tuple[Starting[Running], float]] = {
     "refresh, Keyturn on SQLite, ES256": (partial(keyturn_servers.sqlite, "ES256"), 8_000),
     "refresh, Keyturn on PostgreSQL, HS256": (partial(keyturn_servers.postgresql, "HS256"), 9_000),
 }
+LOGGED: dict[str, tuple[Starting[Running], float]] = {
+    "refresh, Keyturn on SQLite, HS256, every request logged": (partial(keyturn_servers.sqlite, "HS256", "info"), 0),
+}
 THEIRS: dict[str, tuple[Starting[Running], float]] = {
     "refresh, Express, jsonwebtoken and an array in memory": (partial(express.refreshing, "array"), 3.5),
     "refresh, Express, jsonwebtoken with a KeyObject and a Set in memory": (partial(express.refreshing, "set"), 1.3),
@@ -31,7 +34,7 @@ _BUSY = 0.9
 
 def measure() -> list[Figure]:
     """The figures."""
-    measured = compare({name: starting for name, (starting, _) in (OURS | THEIRS).items()})
+    measured = compare({name: starting for name, (starting, _) in (OURS | LOGGED | THEIRS).items()})
     rates = [rate(name, one, *(("at least", OURS[name][1]) if name in OURS else ())) for name, one in measured.items()]
     ours = measured[SQLITE]
     return [*rates, *(times("Keyturn on SQLite", ours, name, measured[name], f) for name, (_, f) in THEIRS.items())]

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 from tests.support.attacks import Visitor, keys_of
 from tests.support.client import Browser
 from tests.support.forger import unb64
-from tests.support.postgres import Cluster, clocked
+from tests.support.postgres import Cluster, all_of, clocked
 from tests.support.programs import found, needs
 from tests.support.server import LiveServer
 from tests.support.tokens import b64, compact_json
@@ -88,11 +86,8 @@ def from_postgresql(cluster: Cluster, url: str) -> tuple[Rows, bytes, bytes]:
     )
     raw = dump + b"".join((cluster.data / str(file)).read_bytes() for (file,) in files)
     log = b"".join(file.read_bytes() for file in (cluster.data / "pg_wal").iterdir() if file.is_file())
-    with psycopg.connect(url, row_factory=dict_row) as database:
-        tables = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        names = [table["tablename"] for table in tables]
-        rows = {table: database.execute(f'SELECT * FROM "{table}"'.encode()).fetchall() for table in names}
-    return rows, raw, log
+    tables = cluster.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", name)
+    return {str(table): all_of(url, str(table)) for (table,) in tables}, raw, log
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=needs("postgres"))])

@@ -86,7 +86,7 @@ def test_how_long_an_end_takes_to_reach_another_server(tmp_path: Path, postgres:
     def in_silence(session: str) -> None:
         postgres.execute(
             "UPDATE sessions SET ended_at = extract(epoch FROM clock_timestamp()) * 1000000, end_reason = 'revoked', "
-            f"version = version + 1 WHERE id = '{session}'",
+            f"version = version + 1 WHERE id = decode('{session}', 'hex')",
             name,
         )
 

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
-from psycopg.rows import dict_row
-from tests.support.postgres import ClockedPostgres, Cluster
+from tests.support.postgres import ClockedPostgres, Cluster, all_of
 
 from keyturn.core.keyring import KeyRing
 from keyturn.core.model import SECOND, AccessClaims, Policy
@@ -152,8 +150,7 @@ class PostgresStage(Stage):
         self.reopen()
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        with psycopg.connect(self._cluster.url(self._name), row_factory=dict_row) as connection:
-            return {row["id"]: row for row in connection.execute("SELECT * FROM sessions")}
+        return {row["id"]: row for row in all_of(self._cluster.url(self._name), "sessions")}
 
     def close(self) -> None:
         super().close()

@@ -14,8 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 from sqlalchemy import Connection
 from tests.support.history import Row, rows_in
 from tests.support.programs import found
@@ -116,7 +118,8 @@ class Cluster:
 
     def rows(self, url: str) -> dict[str, Row]:
         """What a database of Keyturn's says of its sessions."""
-        return rows_in(self.execute("SELECT id, generation, end_reason FROM sessions", url.rpartition("/")[2]))
+        found = self.execute("SELECT encode(id, 'hex'), generation, end_reason FROM sessions", url.rpartition("/")[2])
+        return rows_in(found)
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """What a statement gives."""
@@ -164,3 +167,10 @@ def clocked(context: Context) -> Context:
     url = database._writers.url.render_as_string(hide_password=False)
     database.close()
     return replace(context, database=ClockedPostgres(url, context.clock))
+
+
+def all_of(url: str, table: str) -> list[dict[str, Any]]:
+    """Every row of a table, with ids as they are known elsewhere: in hexadecimal."""
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        rows = connection.execute(f'SELECT * FROM "{table}"'.encode()).fetchall()
+    return [{key: value.hex() if isinstance(value, bytes) else value for key, value in row.items()} for row in rows]

@@ -29,6 +29,7 @@ from keyturn.http.problems import (
 from keyturn.http.security import API_POLICY, security_headers
 from keyturn.ports import Clock, Entropy, fresh_id
 from keyturn.server.calls import Document
+from keyturn.service.events import write
 
 ErrorPage = Callable[[Scope, Problem], Document | None]
 
@@ -215,8 +216,6 @@ class _Exchange:
 
     def log(self) -> None:
         """One line: never a query, a header or a body, and the path only where it is one of ours."""
-        if not _access_log.isEnabledFor(logging.INFO):
-            return
         route = self._scope.get("keyturn.route")
         facts = {
             "method": self._scope["method"] if route else None,
@@ -227,7 +226,7 @@ class _Exchange:
             "address": self._client.address,
             "request_id": self.request_id,
         }
-        _access_log.info("request", extra={"facts": facts})
+        write(_access_log, logging.INFO, "request", facts)
 
 
 def _as_keyturn(error: HTTPException) -> tuple[KeyturnError, dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -27,9 +27,9 @@ def configure(log_format: Literal["text", "json"], level: str) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-def _facts(record: logging.LogRecord) -> Mapping[str, object]:
+def _facts(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     facts: Mapping[str, object] = getattr(record, "facts", {})
-    return {name: value for name, value in facts.items() if value is not None}
+    return (fact for fact in facts.items() if fact[1] is not None)
 
 
 def _when(record: logging.LogRecord) -> str:
@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
-            **_facts(record),
+            **dict(_facts(record)),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
 
 class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        facts = " ".join(f"{name}={_quoted(value)}" for name, value in _facts(record).items())
+        facts = " ".join(f"{name}={_quoted(value)}" for name, value in _facts(record))
         line = f"{_when(record)} {record.levelname.lower():7} {record.name} {_escaped(record.getMessage())} {facts}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -64,4 +64,6 @@ def _quoted(value: object) -> str:
 
 
 def _escaped(text: str) -> str:
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
     return text.encode("unicode_escape").decode("ascii")

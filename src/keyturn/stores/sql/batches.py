@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 
 from keyturn.core.model import Session
 from keyturn.ports import SWAPPED_FIELDS
-from keyturn.stores.sql.tables import sessions
+from keyturn.stores.sql.tables import Id, sessions
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 """The engines, as SQLAlchemy names their dialects."""
@@ -54,7 +54,7 @@ def _swap(new: FromClause) -> Update:
 
 IDS: dict[str, Select[Any]] = {
     SQLITE: select(func.json_each(bindparam("ids", type_=Text)).table_valued("value").c.value),
-    POSTGRESQL: select(func.unnest(bindparam("ids", type_=ARRAY(Text))).column_valued("wanted")),
+    POSTGRESQL: select(func.unnest(bindparam("ids", type_=ARRAY(Id))).column_valued("wanted")),
 }
 """By engine: the ids of a batch, one a row."""
 
