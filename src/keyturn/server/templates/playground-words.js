@@ -51,7 +51,7 @@ export function toldTogether(many, same) {
 }
 
 export const WORDS = {
-  begun: () => "You are signed in, and hold token 1. Nobody has presented it yet. Press anything.",
+  begun: () => "You are signed in, and hold token 1. Nobody has presented it yet. Press any button, or watch a story.",
   accepted: () => "The API took the access token: its signature and its times are enough, and no database was asked.",
   refused: () => "The API refused the access token: 401.",
   repeated: () => "The API refused the expired access token; the client refreshed and asked again, and the API took the new one. The user noticed nothing.",

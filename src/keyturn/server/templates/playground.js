@@ -130,7 +130,7 @@ function note(text, details = []) {
   const item = document.createElement("li");
   item.append(text, ...details);
   $("log").append(item);
-  $("log").scrollTop = $("log").scrollHeight;
+  $("lines").scrollTop = $("lines").scrollHeight;
 }
 
 function line(one) {
@@ -185,7 +185,7 @@ function tick() {
   const since = holdsRoot ? session.child_at : session.root_at;
   run("access", access.exp - now(), access.exp - access.iat, session.ended ? "refused" : "expired");
   run("refresh", session.idle_expires_at - now(), session.idle_lifetime, "expired");
-  run("window", since === null ? 0 : since + session.window - now(), session.window, "over");
+  run("window", since === null ? 0 : since + session.window - now(), session.window, since === null ? "not begun" : "over");
 }
 
 function run(kind, left, whole, words) {
