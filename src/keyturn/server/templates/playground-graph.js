@@ -99,7 +99,7 @@ function signIn() {
 function node(token, session, holders, fresh) {
   const { x, y } = place(token);
   const role = { [session.root_id]: "root", [session.child_id]: "child", [session.previous_id]: "previous" }[token.id] ?? "old";
-  const isNew = fresh.some((entry) => entry.target === token) && !lineageKnows(fresh, token);
+  const isNew = fresh.some((entry) => entry.target === token) && !isSource(fresh, token);
   const lost = !token.arrived && token.generation > 1;
   const classes = ["node", role, lost ? "lost" : "", isNew ? "new" : ""].join(" ");
   const box = element("rect", { x, y: y - NODE.height / 2, width: NODE.width, height: NODE.height, rx: 9 });
@@ -112,7 +112,7 @@ function node(token, session, holders, fresh) {
   return made;
 }
 
-const lineageKnows = (fresh, token) => fresh.some((entry) => entry.source === token);
+const isSource = (fresh, token) => fresh.some((entry) => entry.source === token);
 
 function tag(x, y, holder) {
   const width = holder === "you" ? 36 : 44;

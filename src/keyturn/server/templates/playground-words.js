@@ -10,7 +10,7 @@ const BY_RULE = {
   3: (one) => `${who(one)} refreshed again within the window: one act, one token. Token ${one.to} came back, byte for byte the same.`,
   4: (one) => `Token ${one.from} again, within the window: the answer holds the same child once more, token ${one.to}.`,
   5: (one) =>
-    `Token ${one.from} came back later than the window, so its child was lost: the answer holds a sibling, token ${one.to}. Nobody was signed out.`,
+    `Token ${one.from} came back later than the window, so its child counts as lost: the answer holds a sibling, token ${one.to}. Nobody was signed out.`,
   6: (one) => `Token ${one.from} is the one before the root, still within the window: the answer holds the current child, token ${one.to}.`,
   7: (one) =>
     `Token ${one.from} is newer than what the database remembers: the server believed it, and went on with token ${one.to}. Nobody was signed out.`,
