@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: serve test check soak bench mutants docs wheel sbom lock audit clean
+.PHONY: serve tours test check soak bench mutants docs wheel sbom lock audit clean
 
 serve: $(VENV)/ready
 	@$(BIN)/keyturn serve $(ARGS)
+
+# The example: tours and bookings, with Keyturn within, and access tokens that live for half a minute.
+tours: $(VENV)/ready
+	@$(BIN)/python -m examples.tours $(ARGS)
 
 test: check
 	@$(BIN)/python -m tests.run -m "not soak" $(ARGS)

@@ -95,7 +95,7 @@ class KeyturnAuth:
         if isinstance(roles, str) or isinstance(all_of, str):
             raise SettingsError('Roles are a set: require(roles={"guide"}).')
 
-        async def permitted(session: AccessClaims = Depends(self.current_session)) -> AccessClaims:  # noqa: B008
+        async def permitted(session: AccessClaims = Depends(self.current_session)) -> AccessClaims:
             self.keyturn.guard.check(session, any_of=roles, all_of=all_of, max_age=max_age)
             return session
 
@@ -141,7 +141,7 @@ class KeyturnAuth:
         return optional_session
 
     def _user(self) -> Callable[..., Awaitable[User]]:
-        async def current_user(session: AccessClaims = Depends(self.current_session)) -> User:  # noqa: B008
+        async def current_user(session: AccessClaims = Depends(self.current_session)) -> User:
             return await self.keyturn.user(session)
 
         return current_user

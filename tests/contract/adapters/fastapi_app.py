@@ -21,7 +21,7 @@ def fastapi_app(settings: Settings, context: Context) -> FastAPI:
     app = FastAPI(lifespan=auth.lifespan, openapi_url="/app/openapi.json")
 
     def guarded(path: str, dependency: Any) -> None:
-        async def answer(who: AccessClaims | User | None = Depends(dependency)) -> dict[str, Any]:  # noqa: B008
+        async def answer(who: AccessClaims | User | None = Depends(dependency)) -> dict[str, Any]:
             if isinstance(who, User):
                 return {"subject": who.id, "roles": who.roles}
             return {"subject": who.subject, "roles": who.roles} if who is not None else {"subject": None, "roles": []}

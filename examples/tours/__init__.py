@@ -1,0 +1,1 @@
+"""A small tour management application that mounts Keyturn as a library."""
