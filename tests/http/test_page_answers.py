@@ -59,12 +59,12 @@ def test_without_an_access_cookie_but_with_a_live_session_the_page_asks_by_its_s
     assert kind_of(person.open()) == "signed-in"
 
 
-def test_a_page_that_asks_has_the_forms_for_whoever_runs_no_scripts(person: Person) -> None:
+def test_a_page_that_asks_has_the_form_for_whoever_runs_no_scripts(person: Person) -> None:
     person.forget(ACCESS)
     for_them = person.open().text.partition("<noscript>")[2].partition("</noscript>")[0]
     assert "Scripts are switched off" in for_them
     assert 'action="/sign-in"' in for_them
-    assert 'action="/sign-up"' in for_them
+    assert 'href="/sign-up"' in for_them
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin", "none"])
@@ -163,7 +163,7 @@ def test_head_is_get_without_the_body(wire: Wire) -> None:
     assert head.values("content-length") == got.values("content-length")
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-up"])
+@pytest.mark.parametrize("path", ["/profile", "/email", "/password", "/close"])
 def test_the_address_that_a_form_leaves_behind_leads_home_when_it_is_opened_again(stranger: Person, path: str) -> None:
     assert is_home(stranger.open(path))
 

@@ -37,15 +37,25 @@ def sessions_of(person: Browser) -> list[dict[str, Any]]:
     return sessions
 
 
-def test_a_stranger_sees_both_forms_with_what_password_managers_look_for(stranger: Person) -> None:
-    page = stranger.open()
+@pytest.mark.parametrize(
+    ("path", "title", "action", "purposes", "other"),
+    [
+        ("/", "Sign in", "/sign-in", ["username", "current-password"], "/sign-up"),
+        ("/sign-in", "Sign in", "/sign-in", ["username", "current-password"], "/sign-up"),
+        ("/sign-up", "Sign up", "/sign-up", ["username", "name", "new-password"], "/sign-in"),
+    ],
+)
+def test_a_stranger_sees_a_form_with_what_password_managers_look_for(
+    stranger: Person, path: str, title: str, action: str, purposes: list[str], other: str
+) -> None:
+    page = stranger.open(path)
     assert (page.status_code, kind_of(page)) == (200, "signed-out")
-    assert "<title>Sign in · Keyturn</title>" in page.text
-    for action in ("/sign-in", "/sign-up"):
-        assert f'method="post" action="{action}"' in page.text
-    for purpose in ("username", "current-password", "new-password", "name"):
-        assert f'autocomplete="{purpose}"' in page.text
-    assert "8 characters or more, of any kind" in page.text
+    assert f"<title>{title} · Keyturn</title>" in page.text
+    assert re.findall('method="post" action="([^"]+)"', page.text) == [action]
+    assert re.findall('autocomplete="([^"]+)"', page.text) == purposes
+    assert f'href="{other}"' in page.text
+    assert ('passwordrules="minlength: 8;"' in page.text) == (action == "/sign-up")
+    assert ("8 characters or more, of any kind" in page.text) == (action == "/sign-up")
 
 
 def test_somebody_signs_up_and_sees_the_account_and_this_device(person: Person) -> None:

@@ -65,6 +65,7 @@ class Endpoint:
             client=scope["keyturn.client"],
             received_at=scope["keyturn.received_at"],
             is_gone=partial(has_hung_up, receive),
+            query=scope.get("query_string", b""),
             path=scope.get("path_params", _NO_PARAMETERS),
             body=await read_body(headers, receive, call.body) if call.body is not None else None,
             form=await read_form(headers, receive) if call.takes_form else {},

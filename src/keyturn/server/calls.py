@@ -33,6 +33,7 @@ class Incoming:
         is_gone: whether the client has hung up.
         body: what a call of the API got.
         form: what a form's fields hold, unchecked.
+        query: of the address, as it was sent.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Incoming:
     path: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

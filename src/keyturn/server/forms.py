@@ -43,17 +43,35 @@ class SignInForm(Body):
     login: Annotated[ShortText, AfterValidator(_name)]
     password: Annotated[SecretStr, AfterValidator(_password)]
     remember: Literal["yes"] | None = None
+    return_to: str = ""
 
 
 class SignUpForm(Body):
     email: ShortText
     full_name: ShortText = ""
     password: SecretStr
+    return_to: str = ""
 
 
 class PasswordForm(Body):
     current_password: Annotated[SecretStr, AfterValidator(_password)]
     new_password: SecretStr
+
+
+class ProfileForm(Body):
+    """What is left empty is removed."""
+
+    username: ShortText = ""
+    full_name: ShortText = ""
+
+
+class EmailForm(Body):
+    email: ShortText
+    current_password: Annotated[SecretStr, AfterValidator(_password)]
+
+
+class CloseForm(Body):
+    current_password: Annotated[SecretStr, AfterValidator(_password)]
 
 
 class NoFields(Body):

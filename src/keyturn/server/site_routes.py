@@ -5,15 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from keyturn.core.model import SECOND
+from keyturn.server.answers import HOME
 from keyturn.server.api import Api
 from keyturn.server.app import Page
 from keyturn.server.calls import Call
-from keyturn.server.site import HOME, Site
+from keyturn.server.site import Site
 from keyturn.web.assets import load_assets, load_client
 from keyturn.web.pages import Pages, Shared
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "public, no-cache"
+_LEFT_BEHIND = ("/profile", "/email", "/password", "/close")
 
 
 def open_site(api: Api, base_path: str) -> Site:
@@ -34,18 +36,21 @@ def open_site(api: Api, base_path: str) -> Site:
 
 def site_calls(site: Site) -> list[Call]:
     """The addresses of the pages and of their forms."""
-    form = partial(Call, "POST", takes_form=True)
+    form, account = partial(Call, "POST", takes_form=True), site.account
     return [
         Call("GET", HOME, "The first page", site.home),
         form("/sign-in", "Sign in", site.sign_in),
-        Call("GET", "/sign-in", "Back to the first page", site.back_home),
+        Call("GET", "/sign-in", "The first page", site.home),
         form("/sign-up", "Make an account and sign in to it", site.sign_up),
-        Call("GET", "/sign-up", "Back to the first page", site.back_home),
+        Call("GET", "/sign-up", "The page to sign up", site.sign_up_page),
         form("/sign-out", "Sign out", site.sign_out),
-        form("/sign-out-everywhere", "End every session of the user", site.sign_out_everywhere),
-        form("/password", "Change one's password", site.change_password),
-        Call("GET", "/password", "Back to the first page", site.back_home),
-        form("/devices/{id}/end", "End one of one's sessions", site.end_device),
+        form("/sign-out-everywhere", "End every session of the user", account.sign_out_everywhere),
+        form("/devices/{id}/end", "End one of one's sessions", account.end_device),
+        form("/profile", "Change one's names", account.change_profile),
+        form("/email", "Change one's e-mail address", account.change_email),
+        form("/password", "Change one's password", account.change_password),
+        form("/close", "Close one's account", account.close),
+        *(Call("GET", path, "Back to the first page", site.back_home) for path in _LEFT_BEHIND),
     ]
 
 

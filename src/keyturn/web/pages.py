@@ -8,6 +8,7 @@ from datetime import datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from keyturn.web.assets import Asset
+from keyturn.web.texts import LANGUAGE, TEXTS, ago
 from keyturn.web.views import Failure, SignedIn, SignedOut
 
 
@@ -43,19 +44,20 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"day": _day, "moment": _moment}
-        self._templates.globals |= {"site": shared, "static": {asset.name: asset.path for asset in assets}}
+        self._templates.filters |= {"day": _day, "moment": _moment, "ago": ago}
+        static = {asset.name: asset.path for asset in assets}
+        self._templates.globals |= {"site": shared, "static": static, "t": TEXTS, "language": LANGUAGE}
 
     def signed_in(self, view: SignedIn) -> str:
         """Who is signed in, and on which devices."""
         return self._render("signed_in.html", view=view)
 
     def signed_out(self, view: SignedOut) -> str:
-        """Signing in, and signing up where registration is open."""
+        """Signing in, or signing up."""
         return self._render("signed_out.html", view=view)
 
     def moment(self, view: SignedOut) -> str:
-        """A page that asks by its script whether anybody is signed in; without scripts, the forms."""
+        """A page that asks by its script whether anybody is signed in; without scripts, the form."""
         return self._render("moment.html", view=view)
 
     def failure(self, view: Failure) -> str:

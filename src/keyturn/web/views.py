@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,25 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class SignedOut:
-    """The sign-in page.
+    """The sign-in page, or the sign-up page.
 
     Attributes:
-        sign_up: none: registration is closed.
+        form: what it asks for.
+        signing_up: which of the two it is.
+        registration_open: whether the one leads to the other.
+        return_to: a path on this site, to go to afterwards.
     """
 
-    sign_in: Form = field(default_factory=Form)
-    sign_up: Form | None = None
+    form: Form = field(default_factory=Form)
+    signing_up: bool = False
+    registration_open: bool = False
     notice: Notice | None = None
+    return_to: str | None = None
+
+    @property
+    def query(self) -> str:
+        """For links to the other page."""
+        return f"?return_to={quote(self.return_to)}" if self.return_to else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +80,10 @@ class SignedIn:
     """The page of whoever is signed in.
 
     Attributes:
+        now: when the page is made.
         expires_in: seconds until the page needs the next access token.
-        password: the form that changes it.
+        forms: that change the account: profile, email, password, close.
+        return_to: a path on this site that somebody came from.
     """
 
     email: str
@@ -79,8 +92,10 @@ class SignedIn:
     roles: Sequence[str]
     member_since: datetime
     devices: Sequence[Device]
+    now: datetime
     expires_in: float
-    password: Form = field(default_factory=Form)
+    forms: Mapping[str, Form]
+    return_to: str | None = None
 
     @property
     def name(self) -> str:

@@ -71,9 +71,9 @@ async function ask() {
     return;
   }
   fruitless.write(before + 1);
-  await refresh(() => (asking.textContent = "The server does not answer just now. We keep trying …"));
+  await refresh(() => (asking.textContent = page.trouble));
   // Whatever came of it, the server knows now what to show: a page opened from here comes with every cookie.
-  location.replace(HOME);
+  location.replace(location.pathname + location.search);
 }
 
 /** A page of somebody who is signed in: its forms must never meet an expired cookie. */
@@ -118,6 +118,22 @@ addEventListener("pageshow", (event) => {
 for (const time of document.querySelectorAll("time.local")) {
   const shown = { dateStyle: "long", timeStyle: "short" };
   time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, shown);
+}
+
+for (const input of document.querySelectorAll("input[type=password]")) {
+  const button = document.createElement("button");
+  const show = (shown) => {
+    input.type = shown ? "text" : "password";
+    button.textContent = shown ? page.hide : page.show;
+  };
+  button.type = "button";
+  button.className = "show";
+  button.setAttribute("aria-controls", input.id);
+  button.addEventListener("click", () => show(input.type === "password"));
+  // What is sent is a password again, for the browser's memory of what was typed.
+  input.form.addEventListener("submit", () => show(false));
+  show(false);
+  input.after(button);
 }
 
 if (page.page === "moment") ask();

@@ -1,0 +1,149 @@
+"""The account page and its forms: for whoever is signed in, with the flows that the API calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from keyturn.core.model import SECOND, AccessClaims, Delivery, EndReason, Session, User
+from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError
+from keyturn.server.answers import document, filled_in, home, told_in_the_form
+from keyturn.server.api import Api
+from keyturn.server.calls import Incoming, Reply, validated
+from keyturn.server.forms import CloseForm, EmailForm, NoFields, PasswordForm, ProfileForm
+from keyturn.server.schemas import session_answer, user_answer
+from keyturn.service import account, ending
+from keyturn.service.context import Grant
+from keyturn.web.pages import Pages
+from keyturn.web.views import Device, Form, SignedIn
+
+Flow = Callable[[AccessClaims], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """The handlers of the account page.
+
+    Attributes:
+        api: the handlers of the API, whose parts they share.
+        pages: renders.
+    """
+
+    api: Api
+    pages: Pages
+
+    async def show(
+        self, incoming: Incoming, return_to: str | None = None, failed: Mapping[str, Form] | None = None
+    ) -> Reply:
+        """Who is signed in.
+
+        Args:
+            return_to: a path on this site that they came from.
+            failed: forms that did not do, by name.
+
+        Raises:
+            AccessTokenMissing, AccessTokenInvalid
+        """
+        claims = self.api.credentials.claims(incoming.headers)
+
+        def load() -> tuple[User, list[Session]]:
+            _, user = account.who_am_i(self.api.context, claims)
+            return user, ending.list_sessions(self.api.context, claims)
+
+        user, sessions = await self.api.storing.run(load)
+        view = self._view(claims, user, sessions, failed or {})
+        return Reply(content=document(self.pages.signed_in(replace(view, return_to=return_to))))
+
+    async def change_profile(self, incoming: Incoming) -> Reply:
+        async def change(claims: AccessClaims) -> Reply:
+            form = validated(ProfileForm, incoming.form)
+            changes = {"username": form.username or None, "full_name": form.full_name or None}
+            await self.api.storing.run(lambda: account.update_profile(self.api.context, claims, changes))
+            return home()
+
+        return await self._changed(incoming, "profile", change)
+
+    async def change_email(self, incoming: Incoming) -> Reply:
+        async def change(claims: AccessClaims) -> Reply:
+            form = validated(EmailForm, incoming.form)
+            current = form.current_password.get_secret_value()
+            await self.api.hashing.run(lambda: account.change_email(self.api.context, claims, current, form.email))
+            return home()
+
+        return await self._changed(incoming, "email", change)
+
+    async def change_password(self, incoming: Incoming) -> Reply:
+        """Every session ends and a new one opens, here."""
+
+        async def change(claims: AccessClaims) -> Reply:
+            form = validated(PasswordForm, incoming.form)
+            current, new = form.current_password.get_secret_value(), form.new_password.get_secret_value()
+            options = self.api.options(incoming, Delivery.COOKIE)
+            grant: Grant = await self.api.hashing.run(
+                lambda: account.change_password(self.api.context, claims, current, new, options)
+            )
+            return home(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant))
+
+        return await self._changed(incoming, "password", change)
+
+    async def close(self, incoming: Incoming) -> Reply:
+        async def change(claims: AccessClaims) -> Reply:
+            form = validated(CloseForm, incoming.form)
+            current = form.current_password.get_secret_value()
+            await self.api.hashing.run(lambda: account.delete_account(self.api.context, claims, current))
+            return home(*self._no_cookies(), reason=EndReason.ACCOUNT_DELETED)
+
+        return await self._changed(incoming, "close", change)
+
+    async def sign_out_everywhere(self, incoming: Incoming) -> Reply:
+        flow = lambda claims: ending.sign_out_everywhere(self.api.context, claims, keep_this=False)  # noqa: E731
+        return await self._done(incoming, flow, *self._no_cookies())
+
+    async def end_device(self, incoming: Incoming) -> Reply:
+        session_id = incoming.path["id"]
+        return await self._done(incoming, lambda claims: ending.end_one(self.api.context, claims, session_id))
+
+    def _no_cookies(self) -> tuple[str, str]:
+        cookies = self.api.credentials.cookies
+        return cookies.clear_refresh(), cookies.clear_access()
+
+    async def _changed(self, incoming: Incoming, name: str, change: Flow) -> Reply:
+        """What the change answers; or the account again, with what is wrong; just home if nobody is signed in."""
+        try:
+            return await change(self.api.credentials.claims(incoming.headers))
+        except (AccessTokenMissing, AccessTokenInvalid):
+            return home()
+        except KeyturnError as error:
+            problem = told_in_the_form(error)
+            again = await self.show(incoming, failed={name: filled_in(incoming.form, error)})
+            return replace(again, status=problem.status, headers=problem.headers)
+
+    async def _done(self, incoming: Incoming, flow: Callable[[AccessClaims], object], *cookies: str) -> Reply:
+        """Home, after a flow of whoever is signed in; just home if nobody is, or not at the moment."""
+        validated(NoFields, incoming.form)
+        try:
+            claims = self.api.credentials.claims(incoming.headers)
+            await self.api.storing.run(lambda: flow(claims))
+        except (AccessTokenMissing, AccessTokenInvalid):
+            return home()
+        return home(*cookies)
+
+    def _view(self, claims: AccessClaims, user: User, sessions: list[Session], failed: Mapping[str, Form]) -> SignedIn:
+        policy, now = self.api.context.policy, self.api.context.clock.now()
+        answers = [session_answer(row, policy, current=row.id == claims.session_id) for row in sessions]
+        profile = Form({"username": user.username or "", "full_name": user.full_name or ""})
+        return SignedIn(
+            email=user.email,
+            username=user.username,
+            full_name=user.full_name,
+            roles=user.roles,
+            member_since=user_answer(user)["created_at"],
+            devices=[
+                Device(one["id"], one["device"], one["address"], one["created_at"], one["last_used_at"], one["current"])
+                for one in sorted(answers, key=lambda one: not one["current"])
+            ],
+            now=datetime.fromtimestamp(now / SECOND, UTC),
+            expires_in=(claims.expires_at * SECOND - now) / SECOND,
+            forms={"profile": profile, "email": Form(), "password": Form(), "close": Form(), **failed},
+        )
