@@ -54,7 +54,8 @@ def elsewhere() -> Iterator[Elsewhere]:
         thread.join(10)
 
 
-@pytest.fixture(scope="session")
+# Playwright runs an event loop in the thread of the tests, where others would start theirs: it must be gone by then.
+@pytest.fixture(scope="module")
 def launch() -> Iterator[Callable[..., Browser]]:
     """Starts the system's Chromium, with more switches if need be."""
     with sync_playwright() as playwright:
@@ -71,7 +72,7 @@ def launch() -> Iterator[Callable[..., Browser]]:
             browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(launch: Callable[..., Browser]) -> Browser:
     return launch()
 
