@@ -13,7 +13,7 @@ def sign_up(page: Page, url: str, email: str = EMAIL, name: str = "") -> None:
     page.get_by_text("New here? Sign up").click()
     page.get_by_label("E-mail address", exact=True).fill(email)
     page.get_by_label("Your name").fill(name)
-    page.get_by_label("Choose a password").fill(PASSWORD)
+    page.get_by_label("Choose a password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
     see_account(page)
 

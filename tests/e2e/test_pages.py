@@ -68,14 +68,14 @@ def test_a_mistake_gets_the_focus_and_its_sentence_belongs_to_it(server: LiveSer
     page.goto(server.url)
     page.get_by_text("New here? Sign up").click()
     page.get_by_label("E-mail address", exact=True).fill("nonsense")
-    page.get_by_label("Choose a password").fill(PASSWORD)
+    page.get_by_label("Choose a password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
     expect(page).to_have_title("Error: Sign up · Keyturn")
     field = page.get_by_label("E-mail address")
     expect(field).to_be_focused()
     expect(field).to_have_value("nonsense")
     expect(field).to_have_accessible_description("Enter an e-mail address such as name@example.org.")
-    expect(page.get_by_label("Choose a password")).to_have_value("")
+    expect(page.get_by_label("Choose a password", exact=True)).to_have_value("")
     page.get_by_role("link", name="I have an account").click()
     sign_in(page, server.url, EMAIL, "not this one")
     expect(page.get_by_role("alert")).to_have_text("The login or the password is wrong.")
@@ -104,7 +104,7 @@ def test_everything_can_be_done_by_keyboard(server: LiveServer, open_browser: Op
         "New here? Sign up",
     ]
     page.keyboard.press("Enter")
-    expect(page.get_by_label("Choose a password")).to_be_visible()
+    expect(page.get_by_label("Choose a password", exact=True)).to_be_visible()
 
 
 def test_back_after_signing_out_shows_nothing_of_the_account(server: LiveServer, open_browser: OpenBrowser) -> None:

@@ -62,7 +62,7 @@ def test_from_signing_up_to_signing_out(tours: LiveServer, open_browser: OpenBro
     page.get_by_text("New here? Sign up").click()
     page.get_by_label("Your name").fill("Nora Lind")
     page.get_by_label("Your e-mail address").fill("nora@example.com")
-    page.get_by_label("Choose a password").fill("correct horse battery staple")
+    page.get_by_label("Choose a password", exact=True).fill("correct horse battery staple")
     page.get_by_role("button", name="Sign up").click()
     see(page, "Nora Lind")
     book_first(page)

@@ -23,7 +23,12 @@ def run(*command: str | Path, cwd: Path = JS) -> subprocess.CompletedProcess[str
 
 
 def tool(name: str) -> Path:
-    """A program of the development tools. Skips where they are not installed and cannot be."""
+    """A program of the development tools."""
+    return packages() / ".bin" / name
+
+
+def packages() -> Path:
+    """Where the development tools are. Skips where they are not installed and cannot be."""
     CACHE.mkdir(exist_ok=True)
     mark = CACHE / "js.ready"
     digest = hashlib.sha256((JS / "package-lock.json").read_bytes()).hexdigest()
@@ -35,4 +40,4 @@ def tool(name: str) -> Path:
             except NotInstalled as reason:
                 pytest.skip(f"needs npm's registry: {reason}")
             mark.write_text(digest)
-    return JS / "node_modules" / ".bin" / name
+    return JS / "node_modules"

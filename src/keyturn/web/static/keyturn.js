@@ -125,6 +125,8 @@ for (const input of document.querySelectorAll("input[type=password]")) {
   const show = (shown) => {
     input.type = shown ? "text" : "password";
     button.textContent = shown ? page.hide : page.show;
+    // There may be several: each says of which password it is.
+    button.ariaLabel = `${button.textContent}: ${input.labels[0].textContent}`;
   };
   button.type = "button";
   button.className = "show";
