@@ -31,7 +31,7 @@ HEADERS = {
 PLAIN = "/plain"
 MAX_FORM_BYTES = 16 * 1024
 FILES = {"index.html": "/", "sign-in.html": "/sign-in"} | {
-    name: f"/assets/{name}" for name in ("tours.css", "tours.js", "sign-in.js", "words.js", "plain.js")
+    name: f"/assets/{name}" for name in ("icon.svg", "tours.css", "tours.js", "sign-in.js", "words.js", "plain.js")
 }
 
 
