@@ -80,8 +80,8 @@ class TransactionStorage(Storage):
     def check(self) -> bool:
         return True
 
-    def reset(self) -> int | None:
-        raise NotImplementedError
+    def reset(self) -> None:
+        self._counters.clear_all("")
 
 
 class DatabaseCounters:
