@@ -15,7 +15,7 @@ from tests.support.counted import CountedHasher
 from tests.support.postgres import clocked
 from tests.support.programs import needs
 from tests.support.server import LiveServer
-from tests.support.wire import Answer, Wire, bearer
+from tests.support.wire import Answer, Wire, bearer, refresh, register
 from tests.support.witness import Witness
 
 from keyturn.service.administration import set_disabled
@@ -61,16 +61,6 @@ def at_once(acts: Sequence[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(len(acts)) as threads:
         return list(threads.map(run, acts))
-
-
-def register(wire: Wire, email: str = EMAIL) -> dict[str, Any]:
-    answer = wire.call("POST", "/register", {"email": email, "password": PASSWORD, "delivery": "body"})
-    assert answer.status == 201
-    return dict(answer.json)
-
-
-def refresh(wire: Wire, token: str) -> Answer:
-    return wire.call("POST", "/refresh-token", {"refresh_token": token})
 
 
 def test_refreshes_at_two_servers_have_one_successor(

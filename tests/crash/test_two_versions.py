@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from tests.support.history import Row, rows_of, violations
 from tests.support.load import Crowd, LoadClient, finish
 from tests.support.postgres import Cluster
 from tests.support.programs import needs
+from tests.support.revisions import newer_revisions
 from tests.support.server import LiveServer
 from tests.support.wire import Wire, bearer
 
@@ -81,10 +80,7 @@ def rollout(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rollout]
 @pytest.fixture
 def newer(tmp_path: Path) -> str:
     """The revisions of the next version."""
-    with as_file(files("keyturn.stores") / "migrations") as ours:
-        shutil.copytree(ours, tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "r9999_next.py").write_text(NEXT)
-    return str(tmp_path / "migrations")
+    return newer_revisions(tmp_path / "migrations", NEXT)
 
 
 def in_turn(one: LoadClient, other: LoadClient, times: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, Request, Response, expect
+from collections.abc import Iterable
+
+from playwright.sync_api import Page, Request, Response, Route, expect
 from tests.support.client import EMAIL, PASSWORD
 
 REFRESH = "**/api/v1/auth/refresh-token"
@@ -48,3 +50,25 @@ def navigations(page: Page) -> list[str]:
     found: list[str] = []
     page.on("framenavigated", lambda frame: found.append(frame.url))
     return found
+
+
+def trouble(page: Page, answers: Iterable[int | str]) -> None:
+    """Let the next refreshes of a page come to this, and those after them to the server.
+
+    Args:
+        answers: a status; `abort`: no answer; `html`: one that is not from Keyturn, but of something in between.
+    """
+    left = iter(answers)
+
+    def answer(route: Route) -> None:
+        match next(left, None):
+            case None:
+                route.continue_()
+            case "abort":
+                route.abort()
+            case "html":
+                route.fulfill(status=403, content_type="text/html", body="<h1>Forbidden</h1>")
+            case status:
+                route.fulfill(status=int(status), json={"code": "session_ended", "reason": "idle"})
+
+    page.route(REFRESH, answer)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from tests.e2e.conftest import OpenBrowser
-from tests.e2e.people import REFRESH, is_refresh
+from tests.e2e.people import REFRESH, is_refresh, trouble
 from tests.e2e.tabs import (
     APP,
     METRICS_TOKEN,
@@ -207,19 +207,7 @@ def test_a_server_that_is_full_or_away_signs_nobody_out(server: LiveServer, open
     page.clock.install()
     tabs_of(page, server.url, 1)
     answers = iter([429, 503, 500, 502, "html", "abort"])
-
-    def trouble(route: Route) -> None:
-        answer = next(answers, None)
-        if answer is None:
-            route.continue_()
-        elif answer == "abort":
-            route.abort()
-        elif answer == "html":
-            route.fulfill(status=403, content_type="text/html", body="<h1>Forbidden</h1>")
-        else:
-            route.fulfill(status=answer, json={"code": "session_ended", "reason": "idle"})
-
-    page.route(REFRESH, trouble)
+    trouble(page, answers)
     page.evaluate("events.length = 0")
     page.evaluate("session.refresh().catch(() => {})")
     while not events(page, "refreshed"):

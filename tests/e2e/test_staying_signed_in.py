@@ -16,6 +16,7 @@ from tests.e2e.people import (
     see_sign_in,
     sign_in,
     sign_up,
+    trouble,
 )
 from tests.support.client import EMAIL
 from tests.support.faults import FailingDatabase
@@ -90,20 +91,7 @@ def test_a_page_that_asks_says_so_while_the_server_is_away(server: LiveServer, o
     page = open_browser()
     sign_up(page, server.url)
     page.context.clear_cookies(name="keyturn_access")
-    answers = iter(["abort", 503, 429, "html"])
-
-    def trouble(route: Route) -> None:
-        answer = next(answers, None)
-        if answer is None:
-            route.continue_()
-        elif answer == "abort":
-            route.abort()
-        elif answer == "html":
-            route.fulfill(status=403, content_type="text/html", body="<h1>A proxy's own words</h1>")
-        else:
-            route.fulfill(status=int(answer), json={"code": "overloaded"})
-
-    page.route(REFRESH, trouble)
+    trouble(page, ["abort", 503, 429, "html"])
     moves = navigations(page)
     page.goto(server.url)
     expect(page.get_by_role("status")).to_have_text("The server does not answer just now. We keep trying …")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,7 +11,7 @@ from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.postgres import Cluster
 from tests.support.programs import needs
 from tests.support.server import LiveServer
-from tests.support.wire import Answer, Wire, bearer
+from tests.support.wire import Wire, bearer, refresh, register
 
 from keyturn.ports import Announcing
 from keyturn.server.metrics import PrometheusMetrics
@@ -57,16 +56,6 @@ def rose(before: Samples, after: Samples, name: str) -> dict[str, float]:
     """What rose since, by the values of the labels."""
     changed = {key[1]: value - before.get(key, 0) for key, value in after.items() if key[0] == name}
     return {labels: change for labels, change in changed.items() if change}
-
-
-def register(wire: Wire, email: str = EMAIL) -> dict[str, Any]:
-    answer = wire.call("POST", "/register", {"email": email, "password": PASSWORD, "delivery": "body"})
-    assert answer.status == 201
-    return dict(answer.json)
-
-
-def refresh(wire: Wire, token: str) -> Answer:
-    return wire.call("POST", "/refresh-token", {"refresh_token": token})
 
 
 def test_each_verdict_is_counted(counted: LiveServer, wire: Wire) -> None:

@@ -13,7 +13,7 @@ from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.client import BASE
+from tests.support.client import BASE, EMAIL, PASSWORD
 from tests.support.witness import WITNESS
 
 Headers = Iterable[tuple[str, str]]
@@ -159,6 +159,18 @@ class Wire:
 
 def _encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+def register(wire: Wire, email: str = EMAIL) -> dict[str, Any]:
+    """Sign up with delivery `body`: the whole answer."""
+    answer = wire.call("POST", "/register", {"email": email, "password": PASSWORD, "delivery": "body"})
+    assert answer.status == 201
+    return dict(answer.json)
+
+
+def refresh(wire: Wire, token: str) -> Answer:
+    """Present a refresh token in the body."""
+    return wire.call("POST", "/refresh-token", {"refresh_token": token})
 
 
 def bearer(token: str) -> tuple[str, str]:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
-from keyturn.core.model import AccessClaims, RefreshToken
+from keyturn.core.gate import ACCESS_TYPES, TokenRefused, check_access_claims, check_time, open_token
+from keyturn.core.model import SECOND, AccessClaims, RefreshToken
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, RefreshTokenInvalid, TokenError
 from keyturn.http.cookies import CookieNames, DuplicateCookie, read_cookie
 from keyturn.http.headers import RawHeaders, all_values
+from keyturn.service.context import Context
+from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
+from keyturn.verifier import Verifier
+
+_SIGN_OUT_GRACE_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +103,49 @@ def _bearer(headers: RawHeaders) -> str | None:
     if len(all_values(headers, b"authorization")) > 1:
         raise AccessTokenInvalid
     return next(iter(_bearers(headers)), None)
+
+
+def credentials_of(context: Context, cookies: CookieNames) -> Credentials:
+    """What reads the tokens of a server's own requests.
+
+    Args:
+        context: whose tokens they are, and which sessions have ended.
+        cookies: the names of its cookies.
+    """
+    tokens = context.tokens
+    # The server that issued a token allows no leeway on its expiry.
+    verifier = Verifier(
+        issuer=tokens.issuer,
+        audience=tokens.audience,
+        keys=tokens.access_keys.verifying.values(),
+        leeway=0,
+        max_lifetime=_longest_life(context),
+        clock=context.clock,
+        revoked=context.revocations,
+    )
+    verify = partial(_verify, verifier, context.revocations)
+    return Credentials(cookies, tokens, verify, partial(_verify_lately, context))
+
+
+def _verify(verifier: Verifier, revocations: Revocations, token: str) -> AccessClaims:
+    claims = verifier.verify(token)
+    if revocations.is_stale(claims):
+        raise AccessTokenInvalid
+    return claims
+
+
+def _verify_lately(context: Context, token: str) -> AccessClaims:
+    """Verify an access token that may have expired a day ago, or be of a session that has ended: to sign out with."""
+    tokens, longest = context.tokens, _longest_life(context)
+    try:
+        payload = open_token(token, types=ACCESS_TYPES, keys=tokens.access_keys.verifying)
+        claims = check_access_claims(payload, issuer=tokens.issuer, audience=tokens.audience, max_lifetime=longest)
+        check_time(claims, context.clock.now() // SECOND, _SIGN_OUT_GRACE_SECONDS)
+    except TokenRefused as refused:
+        raise AccessTokenInvalid from refused
+    return claims
+
+
+def _longest_life(context: Context) -> int:
+    """Of an access token, in seconds."""
+    return max(1, context.policy.access_lifetime // SECOND)

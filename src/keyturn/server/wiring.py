@@ -14,9 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from keyturn.core.gate import ACCESS_TYPES, TokenRefused, check_access_claims, check_time, open_token
-from keyturn.core.model import SECOND, AccessClaims
-from keyturn.errors import AccessTokenInvalid, SettingsError
+from keyturn.errors import SettingsError
 from keyturn.hashing import Argon2Hasher, Pepper
 from keyturn.http.cookies import CookieNames
 from keyturn.http.origin import OriginPolicy
@@ -25,7 +23,7 @@ from keyturn.server.api import Api
 from keyturn.server.app import Located, Page, lifespan_of, router
 from keyturn.server.batching import Batcher
 from keyturn.server.blocklist import blocklist
-from keyturn.server.credentials import Credentials
+from keyturn.server.credentials import credentials_of
 from keyturn.server.docs_page import docs_pages
 from keyturn.server.edge import Edge, no_error_page
 from keyturn.server.guard import Guard
@@ -51,11 +49,9 @@ from keyturn.stores.keys import Keys, ensure_private_directory, load_or_create
 from keyturn.stores.sql import OwnUsers, open_database
 from keyturn.stores.throttle import Limits, StoredThrottle, keyed
 from keyturn.system import SystemClock, SystemEntropy
-from keyturn.verifier import Verifier
 
 _STORE_THREADS = 4
 _STORE_QUEUE = 1000
-_SIGN_OUT_GRACE_SECONDS = 86_400
 
 
 def database_url(settings: Settings) -> str:
@@ -210,7 +206,7 @@ def compose(settings: Settings, context: Context) -> Composed:
     issuer = context.tokens.issuer
     cookies = CookieNames(secure=issuer.startswith("https:"))
     origins = OriginPolicy(issuer, settings.allowed_origins)
-    credentials = _credentials(context, cookies)
+    credentials = credentials_of(context, cookies)
     api = Api(
         context=context,
         credentials=credentials,
@@ -256,39 +252,3 @@ def _watch(settings: Settings) -> Watch:
     from keyturn.server.metrics import PrometheusMetrics
 
     return PrometheusMetrics(settings.metrics_token.get_secret_value())
-
-
-def _credentials(context: Context, cookies: CookieNames) -> Credentials:
-    tokens = context.tokens
-    # The server that issued a token allows no leeway on its expiry.
-    verifier = Verifier(
-        issuer=tokens.issuer,
-        audience=tokens.audience,
-        keys=tokens.access_keys.verifying.values(),
-        leeway=0,
-        max_lifetime=max(1, context.policy.access_lifetime // SECOND),
-        clock=context.clock,
-        revoked=context.revocations,
-    )
-    verify = partial(_verify, verifier, context.revocations)
-    return Credentials(cookies, tokens, verify, partial(_verify_lately, context))
-
-
-def _verify(verifier: Verifier, revocations: Revocations, token: str) -> AccessClaims:
-    claims = verifier.verify(token)
-    if revocations.is_stale(claims):
-        raise AccessTokenInvalid
-    return claims
-
-
-def _verify_lately(context: Context, token: str) -> AccessClaims:
-    """Verify an access token that may have expired a day ago, or be of a session that has ended: to sign out with."""
-    tokens = context.tokens
-    try:
-        payload = open_token(token, types=ACCESS_TYPES, keys=tokens.access_keys.verifying)
-        lifetime = max(1, context.policy.access_lifetime // SECOND)
-        claims = check_access_claims(payload, issuer=tokens.issuer, audience=tokens.audience, max_lifetime=lifetime)
-        check_time(claims, context.clock.now() // SECOND, _SIGN_OUT_GRACE_SECONDS)
-    except TokenRefused as refused:
-        raise AccessTokenInvalid from refused
-    return claims

@@ -1,10 +1,8 @@
 """The tables, how they came to be, and which index answers which question."""
 
 import re
-import shutil
 import sqlite3
 from contextlib import closing
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Executable
 from sqlalchemy.dialects.sqlite import dialect
+from tests.support.revisions import newer_revisions
 
 from keyturn.core.model import Account
 from keyturn.errors import SettingsError
@@ -45,11 +44,8 @@ def test_the_migrations_lead_to_the_tables_that_the_queries_are_written_for(data
 
 @pytest.fixture
 def newer(tmp_path: Path) -> str:
-    """The migrations of a later version: ours, and one more."""
-    with as_file(files("keyturn.stores") / "migrations") as ours:
-        shutil.copytree(ours, tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "r9999_locale.py").write_text(NEXT_REVISION)
-    return str(tmp_path / "migrations")
+    """The revisions of the next version."""
+    return newer_revisions(tmp_path / "migrations", NEXT_REVISION)
 
 
 def test_a_database_of_an_older_revision_is_upgraded_and_keeps_its_data(url: str, path: Path, newer: str) -> None:
