@@ -74,7 +74,7 @@ def test_a_database_that_a_newer_version_has_upgraded_is_refused(url: str, path:
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, path: Path, newer: str) -> None:
     open_database(url, clock=FakeClock()).close()
-    broken = Path(newer) / "versions" / "r9999_locale.py"
+    broken = Path(newer) / "versions" / "r9999_next.py"
     broken.write_text(NEXT_REVISION.replace("SET locale", "SET nonsense"))
     with pytest.raises(Exception, match="nonsense"), sqlite.writer(path, busy_timeout=1).begin() as connection:
         migrations.upgrade(connection, location=newer)
