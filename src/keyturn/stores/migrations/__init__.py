@@ -7,32 +7,42 @@ side during a rollout.
 from __future__ import annotations
 
 import threading
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, inspect, select, table
 
 from keyturn.errors import SettingsError
 
-LOCATION = "keyturn.stores:migrations"
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+LOCATION = str(files("keyturn.stores") / "migrations")
 
 # Alembic keeps the migration that it is running in module globals.
 _ONE_AT_A_TIME = threading.Lock()
 
+_VERSIONS = table("alembic_version", column("version_num"))
+
 
 def revision(connection: Connection) -> str | None:
     """The revision that a database is at; none: it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSIONS.name):
+        return None
+    found: str | None = connection.execute(select(_VERSIONS.c.version_num)).scalar()
+    return found
 
 
-def is_newest(connection: Connection) -> bool:
+def is_newest(connection: Connection, location: str | None = None) -> bool:
     """Whether there is nothing to upgrade."""
-    return revision(connection) == ScriptDirectory.from_config(_config(LOCATION)).get_current_head()
+    newest = max(path.name for path in (Path(location or LOCATION) / "versions").glob("r[0-9]*.py"))
+    return revision(connection) == newest[1:5]
 
 
 def _config(location: str) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", location)
     config.set_main_option("path_separator", "os")
@@ -44,17 +54,21 @@ def upgrade(connection: Connection, *, location: str = LOCATION) -> None:
 
     Args:
         connection: in a transaction that keeps other writers out.
-        location: where the revisions are, as Alembic names it.
+        location: the folder of the revisions.
 
     Raises:
         SettingsError: the database is at a revision that is not known here.
     """
+    if is_newest(connection, location):
+        return
+    # Only here: it takes as long to load as everything else that a database needs.
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
     config = _config(location)
     config.attributes["connection"] = connection
     scripts = ScriptDirectory.from_config(config)
     current = revision(connection)
-    if current == scripts.get_current_head():
-        return
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise SettingsError(
             f"The database is at revision {current}, which this version does not know: a newer version of Keyturn has upgraded "
