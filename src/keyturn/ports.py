@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
 
@@ -303,6 +303,10 @@ class Announcing(Protocol):
         ...
 
 
+SignInResult = Literal["ok", "failed", "refused"]
+"""A wrong password failed; one that no limit let through was refused unseen."""
+
+
 class Metrics(Protocol):
     """What is counted of what happens. Each call costs little and comes after the commit, from whichever thread."""
 
@@ -314,7 +318,7 @@ class Metrics(Protocol):
         """So many sessions have ended."""
         ...
 
-    def signed_in(self, *, succeeded: bool) -> None:
+    def signed_in(self, result: SignInResult) -> None:
         """Somebody signed in with a password, or tried to."""
         ...
 

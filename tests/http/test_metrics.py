@@ -84,7 +84,7 @@ def test_every_verdict_and_reason_is_there_before_it_happens(wire: Wire) -> None
     for verdict in ("rotated", "converged", "recovered", "caught_up", "reused", "ended"):
         assert found["keyturn_refreshes_total", verdict] == 0
     assert found["keyturn_sessions_ended_total", "reuse_detected"] == 0
-    assert found["keyturn_sign_ins_total", "failed"] == 0
+    assert found["keyturn_sign_ins_total", "refused"] == 0
 
 
 def test_sign_ins_and_ends_are_counted(wire: Wire) -> None:
@@ -99,6 +99,16 @@ def test_sign_ins_and_ends_are_counted(wire: Wire) -> None:
     assert rose(before, after, "keyturn_sessions_ended_total") == {"signed_out_everywhere": 2}
     assert rose(before, after, "keyturn_hash_seconds_count") == {"": 2}
     assert rose(before, after, "keyturn_store_seconds_count")["write"] == 2
+
+
+def test_a_sign_in_that_a_limit_refuses_is_counted_as_that(tmp_path: Path) -> None:
+    limits = {"rate_limits": True, "rate_limit_client": 1, "trusted_proxies": ["127.0.0.1"]}
+    with LiveServer(tmp_path / "data", metrics_token=TOKEN, **limits) as live, Wire(live.address) as wire:
+        login = {"login": EMAIL, "password": "not the password"}
+        by_proxy = [("X-Forwarded-For", "203.0.113.7")]
+        assert [wire.call("POST", "/login", login, headers=by_proxy).status for _ in range(3)] == [401, 429, 429]
+        found = scrape(wire)
+        assert [found["keyturn_sign_ins_total", result] for result in ("ok", "failed", "refused")] == [0, 1, 2]
 
 
 def test_requests_are_counted_by_route_and_class_of_status(wire: Wire) -> None:

@@ -12,7 +12,7 @@ import os
 from collections import Counter as Tally
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import TypeVar, cast, get_args
 
 import anyio.to_thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -24,7 +24,7 @@ from keyturn.core.model import EndReason
 from keyturn.core.rotation import Verdict
 from keyturn.http.forwarded import was_forwarded
 from keyturn.http.headers import single_value
-from keyturn.ports import Announcing, Database, Metrics, PasswordHasher, Transaction
+from keyturn.ports import Announcing, Database, Metrics, PasswordHasher, SignInResult, Transaction
 from keyturn.server.api import Api
 from keyturn.server.app import Located
 from keyturn.server.metrics_files import DIRECTORY
@@ -64,7 +64,7 @@ class PrometheusMetrics(Watch, Metrics):
         # Each is there from the start, at 0: the first theft is a rise, and not a series that begins at 1.
         self._refreshes: dict[str, Counter] = {verdict: refreshes.labels(verdict) for verdict in Verdict}
         self._ends: dict[str, Counter] = {reason: ends.labels(reason) for reason in EndReason}
-        self._sign_ins = {succeeded: sign_ins.labels(("failed", "ok")[succeeded]) for succeeded in (False, True)}
+        self._sign_ins: dict[str, Counter] = {result: sign_ins.labels(result) for result in get_args(SignInResult)}
         self._batches = Histogram(
             "keyturn_refresh_batch_size", "Refreshes decided in one transaction.", buckets=_SIZES, registry=registry
         )
@@ -93,8 +93,8 @@ class PrometheusMetrics(Watch, Metrics):
     def ended(self, reason: str, count: int) -> None:
         self._ends[reason].inc(count)
 
-    def signed_in(self, *, succeeded: bool) -> None:
-        self._sign_ins[succeeded].inc()
+    def signed_in(self, result: SignInResult) -> None:
+        self._sign_ins[result].inc()
 
     def answered(self, route: str | None, status: int | None) -> None:
         self._tally[route, status] += 1

@@ -19,7 +19,17 @@ from keyturn.core.model import (
 from keyturn.core.passwords import check_new_password
 from keyturn.core.rotation import child_of, end_of, opened
 from keyturn.errors import AccessTokenInvalid
-from keyturn.ports import Clock, Database, Entropy, Metrics, PasswordHasher, Throttle, Transaction, fresh_id
+from keyturn.ports import (
+    Clock,
+    Database,
+    Entropy,
+    Metrics,
+    PasswordHasher,
+    SignInResult,
+    Throttle,
+    Transaction,
+    fresh_id,
+)
 from keyturn.service.attempts import Unthrottled
 from keyturn.service.devices import KnownDevices
 from keyturn.service.refresh_limit import RefreshLimit
@@ -36,7 +46,7 @@ class Uncounted(Metrics):
     def ended(self, reason: str, count: int) -> None:
         pass
 
-    def signed_in(self, *, succeeded: bool) -> None:
+    def signed_in(self, result: SignInResult) -> None:
         pass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
-from keyturn.errors import InvalidCredentials
+from keyturn.errors import InvalidCredentials, TooManyAttempts
 from keyturn.ports import Transaction
 from keyturn.service.attempts import attempts_to_sign_in, password_is_right
 from keyturn.service.context import Context, Grant, SignInOptions, grant, open_session
@@ -35,10 +35,14 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
     usable = account if account is not None and not account.user.disabled else None
     stored = usable.password_hash if usable is not None else None
     attempts = attempts_to_sign_in(context, login, user_id, options)
-    right = password_is_right(context, attempts, stored, password, user_id=user_id, address=address)
+    try:
+        right = password_is_right(context, attempts, stored, password, user_id=user_id, address=address)
+    except TooManyAttempts:
+        context.metrics.signed_in("refused")
+        raise
     if not right or usable is None:
         record("authn_login_fail", level=logging.WARNING, user=user_id, address=address)
-        context.metrics.signed_in(succeeded=False)
+        context.metrics.signed_in("failed")
         raise InvalidCredentials
     new_hash = _rehashed(context, usable, password)
 
@@ -54,7 +58,7 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
 
     now, session, owner, replaced = context.database.transact(work)
     announce_ends(context, now, replaced, EndReason.REPLACED)
-    context.metrics.signed_in(succeeded=True)
+    context.metrics.signed_in("ok")
     record("authn_login_success", user=owner.id, session=session.id, address=address)
     return grant(context, session, owner, now)
 
