@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -72,6 +73,9 @@ def _serve_here(
     for asked_to_stop in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal once more when it has stopped in order; a stop that was asked for is no failure.
         signal.signal(asked_to_stop, lambda *_: None)
+    # All that is there now stays: looking through it for garbage over and over would hold everybody up for tens of milliseconds.
+    gc.collect()
+    gc.freeze()
     _Server(config, ready, lifeline).run(sockets=[listener])
 
 
