@@ -84,6 +84,42 @@ def test_a_mistake_gets_the_focus_and_its_sentence_belongs_to_it(server: LiveSer
     )
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_what_is_wrong_with_a_whole_form_gets_the_focus(
+    server: LiveServer, open_browser: OpenBrowser, scripts: bool
+) -> None:
+    page = open_browser(java_script_enabled=scripts)
+    sign_in(page, server.url, login="nobody@example.com")
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_label("E-mail address or username")).to_have_value("nobody@example.com")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("E-mail address or username")).to_be_focused()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_change_of_the_account_is_said_to_be_saved(
+    server: LiveServer, open_browser: OpenBrowser, scripts: bool
+) -> None:
+    page = open_browser(java_script_enabled=scripts)
+    sign_up(page, server.url)
+    page.get_by_role("heading", name="Change your name").click()
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ada Lovelace")
+    expect(page.get_by_role("status")).to_have_text("Your name and username are saved.")
+    expect(page.get_by_role("status")).to_be_focused()
+
+
+def test_what_was_saved_is_said_once(server: LiveServer, open_browser: OpenBrowser) -> None:
+    page = open_browser()
+    sign_up(page, server.url)
+    page.goto(f"{server.url}/?saved=email")
+    expect(page.get_by_role("status")).to_contain_text("e-mail address is changed")
+    page.reload()
+    see_account(page)
+    expect(page.get_by_role("status")).to_have_count(0)
+
+
 def test_everything_can_be_done_by_keyboard(server: LiveServer, open_browser: OpenBrowser) -> None:
     page = open_browser()
     page.goto(server.url)

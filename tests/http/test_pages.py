@@ -208,7 +208,8 @@ def test_a_changed_password_signs_out_every_other_device_and_this_one_goes_on(pe
     person.sign_up()
     other.sign_in()
     before = person.cookies[REFRESH]
-    assert is_home(person.submit("/password", current_password=PASSWORD, new_password="another horse, another battery"))
+    fields = {"current_password": PASSWORD, "new_password": "another horse, another battery"}
+    assert is_home(person.submit("/password", **fields), saved="password")
     assert kind_of(person.open()) == "signed-in"
     assert person.cookies[REFRESH] != before
     assert "your password was changed" in words_of(other.open())

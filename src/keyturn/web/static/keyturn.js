@@ -108,6 +108,8 @@ function staySignedIn() {
     event.target.submit();
   });
   plan(Number(page.expiresIn));
+  // What was saved is said once, and not again after a reload.
+  if (new URLSearchParams(location.search).has("saved")) history.replaceState(null, "", HOME);
 }
 
 // A page that comes back from the browser's memory may show somebody who has signed out since.
