@@ -52,6 +52,7 @@ TEXTS: Mapping[str, str] = {
     "signed_in": "Signed in",
     "last_used": "Last used",
     "sign_out_everywhere": "Sign out everywhere",
+    "settings": "Settings",
     "change_profile": "Change your name or username",
     "profile_about": "What you leave empty is removed.",
     "save": "Save",
