@@ -172,7 +172,7 @@ def test_a_sentence_stands_beside_its_field_and_belongs_to_it(stranger: Person) 
     assert '<p class="error" id="sign-up-email-error">Enter an e-mail' in page.text
     assert 'aria-describedby="sign-up-email-error" aria-invalid="true"' in page.text
     page = stranger.submit("/sign-in", login=EMAIL, password="not this one")
-    assert '<p class="notice bad" role="alert" id="sign-in-alert">The login' in page.text
+    assert '<p class="notice bad" role="alert" id="sign-in-alert" tabindex="-1" autofocus>The login' in page.text
     assert page.text.count('aria-describedby="sign-in-alert"') == 2
 
 
