@@ -351,6 +351,30 @@ def test_a_page_from_the_back_forward_cache_is_hidden_until_the_server_has_told(
         page.context.close()
 
 
+def test_a_page_from_the_back_forward_cache_says_why_it_is_empty_while_the_network_is_gone(
+    tmp_path: Path, chromium_that_remembers: Chromium, open_front: OpenFront
+) -> None:
+    """Nothing of the account; a sentence and a button, until the server has told."""
+    with front_end(tmp_path, signInPage=f"{APP}/sign-in") as (front, server):
+        page = open_front(front, chromium_that_remembers.new_page())
+        page.goto(f"{front.origin}{APP}/other")
+        ready(page)
+        page.context.set_offline(True)
+        page.evaluate("() => { history.back() }")
+        page.wait_for_url(front.origin + APP, wait_until="commit")
+        expect(page.get_by_role("alert")).to_contain_text("The server does not answer just now.")
+        assert page.evaluate("getComputedStyle(document.body).visibility") == "hidden"
+        assert page.evaluate("document.elementFromPoint(20, 20).role") == "alert"
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Try again")).to_be_focused()
+        page.context.set_offline(False)
+        page.wait_for_function("document.documentElement.style.visibility === ''")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        expect(page.get_by_text(EMAIL)).to_be_visible()
+        assert me_at(page, server) == 200
+        page.context.close()
+
+
 def test_a_front_end_on_another_port_is_kept_signed_in_if_its_origin_is_listed(
     tmp_path: Path, open_front: OpenFront
 ) -> None:

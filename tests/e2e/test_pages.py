@@ -165,6 +165,21 @@ def test_a_page_out_of_the_browsers_memory_is_asked_for_anew(server: LiveServer,
     see_account(page)
 
 
+def test_a_page_out_of_the_browsers_memory_shows_nothing_of_the_account_while_the_server_does_not_answer(
+    server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    """Chromium keeps no page that is not to be stored; where one is kept, this is what happens."""
+    page = open_browser()
+    sign_up(page, server.url)
+    page.route(f"{server.url}/", lambda route: None, times=1)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    left = page.evaluate("document.body.innerHTML")
+    assert "We are looking whether you are signed in. <a" in left
+    assert EMAIL not in left
+    page.evaluate("document.querySelector('main a').click()")
+    see_account(page)
+
+
 def test_without_scripts_people_sign_up_and_out_and_in_again(
     server: LiveServer, open_scriptless_browser: OpenBrowser
 ) -> None:

@@ -34,6 +34,7 @@ TEXTS: Mapping[str, str] = {
     "no_cookies": "Your browser does not keep our cookies.",
     "allow_cookies": "Allow cookies for this site, then",
     "try_again": "try again",
+    "again": "Try again",
     "no_scripts": "Scripts are switched off in this browser.",
     "allow_scripts": "Without them this page cannot see whether you are still signed in. Switch them on, or sign in here.",
     "account": "Your account",

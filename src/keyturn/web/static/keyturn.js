@@ -112,9 +112,17 @@ function staySignedIn() {
   if (new URLSearchParams(location.search).has("saved")) history.replaceState(null, "", HOME);
 }
 
-// A page that comes back from the browser's memory may show somebody who has signed out since.
+// A page that comes back from the browser's memory may show somebody who has signed out since: none of it is left, however long
+// the server takes to answer.
 addEventListener("pageshow", (event) => {
-  if (event.persisted) location.replace(HOME);
+  if (!event.persisted) return;
+  const asking = document.createElement("p");
+  const again = document.createElement("a");
+  again.href = HOME;
+  again.textContent = page.again;
+  asking.append(`${page.asking} `, again);
+  document.getElementById("main").replaceChildren(asking);
+  location.replace(HOME);
 });
 
 for (const time of document.querySelectorAll("time.local")) {
