@@ -33,6 +33,7 @@ from tests.e2e.tabs import (
 from tests.e2e.test_scripts import LOOK_EVERYWHERE
 from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.programs import needs
+from tests.support.proxy import HoldingProxy
 from tests.support.server import LiveServer
 
 pytestmark = needs("chromium")
@@ -133,6 +134,39 @@ def test_another_user_who_signs_in_in_another_tab_is_not_mixed_up_with_the_first
     assert [await_status(request) for request in changes] in ([], [401])
     names = two.evaluate("session.fetch('/api/v1/auth/me').then((a) => a.json()).then((u) => [u.email, u.full_name])")
     assert names == ["bob@example.com", None]
+
+
+@pytest.mark.parametrize("then", ["signs in as somebody else", "signs out"])
+def test_an_answer_that_a_sign_in_or_out_in_another_tab_overtakes_changes_nothing_any_more(
+    tmp_path: Path, open_browser: OpenBrowser, then: str
+) -> None:
+    """Its cookie neither: the browser would put it over the new one, or into a jar that was emptied."""
+    with (
+        LiveServer(tmp_path / "data") as server,
+        HoldingProxy(server.address, "/api/v1/auth/refresh-token") as proxy,
+    ):
+        with Browser(server.url) as other:
+            other.register("bob@example.com")
+        one, two = tabs_of(open_browser(), proxy.url, 2, signInPage=None)
+        server.clock.advance(601)
+        proxy.hold = 1
+        two.evaluate("() => { session.refresh().catch(() => {}); }")
+        while not proxy.held:
+            two.wait_for_timeout(5)
+        if then == "signs out":
+            one.evaluate("session.signOut()")
+        else:
+            sign_in(one, "bob@example.com")
+        wait_for_state(two, "signed-out" if then == "signs out" else "signed-in")
+        two.wait_for_function(
+            "email => (session.user?.email ?? null) === email", arg=one.evaluate("session.user?.email")
+        )
+        left = one.context.cookies()
+        proxy.gate.set()
+        assert (me(one), me(two)) == ((401, 401) if then == "signs out" else (200, 200))
+        assert one.context.cookies() == left
+        late = open_tab(one.context, proxy.url)
+        assert late.evaluate("session.user?.email") == one.evaluate("session.user?.email")
 
 
 def await_status(request) -> int:  # type: ignore[no-untyped-def]

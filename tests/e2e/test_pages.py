@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.conftest import OpenBrowser
 from tests.e2e.people import see_account, see_sign_in, sign_in, sign_up
-from tests.support.client import EMAIL, PASSWORD
+from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.programs import needs
 from tests.support.server import LiveServer
 
@@ -141,6 +141,30 @@ def test_everything_can_be_done_by_keyboard(server: LiveServer, open_browser: Op
     ]
     page.keyboard.press("Enter")
     expect(page.get_by_label("Choose a password", exact=True)).to_be_visible()
+
+
+def test_whoever_signs_in_or_out_in_one_tab_does_so_in_all(server: LiveServer, open_browser: OpenBrowser) -> None:
+    """C15, C16: at once, so that nobody types into the form of somebody else."""
+    with Browser(server.url) as other:
+        other.register("bob@example.com")
+    page = open_browser()
+    late = page.context.new_page()
+    late.goto(server.url)
+    see_sign_in(late)
+    sign_up(page, server.url)
+    page.evaluate("globalThis.typed = 'is not lost by what goes wrong elsewhere'")
+    late.get_by_label("E-mail address or username").fill("bob@example.com")
+    late.get_by_label("Password", exact=True).fill("wrong")
+    late.keyboard.press("Enter")
+    expect(late.get_by_role("alert")).to_be_visible()
+    assert page.evaluate("globalThis.typed")
+    late.get_by_label("Password", exact=True).fill(PASSWORD)
+    late.keyboard.press("Enter")
+    see_account(late)
+    expect(page.get_by_text("bob@example.com").first).to_be_visible()
+    expect(page.get_by_text(EMAIL)).to_have_count(0)
+    page.get_by_role("button", name="Sign out", exact=True).first.click()
+    see_sign_in(late)
 
 
 def test_back_after_signing_out_shows_nothing_of_the_account(server: LiveServer, open_browser: OpenBrowser) -> None:

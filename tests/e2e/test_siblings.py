@@ -315,3 +315,24 @@ def test_our_cookies_go_to_no_sibling(town: Town) -> None:
         town.visit(page, SIBLING, "A page")
     assert "cookie" not in asked.value.all_headers()
     assert page.evaluate("document.cookie") == ""
+
+
+PLANT_AND_TELL = """async (cookies) => {
+  for (const cookie of cookies) document.cookie = cookie;
+  await cookieStore.set({name: "__Host-Http-keyturn", value: "x"}).catch(() => {});
+  return document.cookie;
+}"""
+
+
+def test_a_foreign_script_in_a_page_of_ours_replaces_none_of_our_cookies(town: Town) -> None:
+    """Row 86: a browser lets no script write over them, and a name that promises HttpOnly is refused to scripts."""
+    stolen = town.join(MALLORY)
+    page = town.alice()
+    own = jar(page.context)
+    cookies = [f"{name}={value}; Secure; Path=/" for name, value in stolen.items()]
+    seen = page.evaluate(
+        PLANT_AND_TELL, [*cookies, "__Host-Http-keyturn=x; Secure; Path=/", "__Http-keyturn=x; Secure"]
+    )
+    assert seen == ""
+    assert jar(page.context) == own
+    assert refreshed(page)[1]["user"]["email"] == EMAIL

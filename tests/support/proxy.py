@@ -159,6 +159,37 @@ class UnrulyProxy(LossyProxy):
             self._answered.wait_for(lambda: self._count >= goal, timeout=0.2)
 
 
+class HoldingProxy(LossyProxy):
+    """Holds back answers to one path when told to: others overtake them.
+
+    Args:
+        upstream: host and port of the server.
+        path: whose answers.
+
+    Attributes:
+        hold: how many are to be held back, from the first on.
+        held: how many have been.
+        gate: opened to let them through.
+    """
+
+    def __init__(self, upstream: tuple[str, int], path: str) -> None:
+        super().__init__(upstream)
+        self.hold = self.held = 0
+        self.gate = threading.Event()
+        self._path = path.encode()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(self._upstream) as server:
+            while request := read_message(client):
+                server.sendall(request)
+                answer = read_message(server)
+                if self.held < self.hold and request.split(b" ", 2)[1] == self._path:
+                    self.held += 1
+                    self.gate.wait(30)
+                client.sendall(answer)
+        hang_up(client)
+
+
 def read_message(connection: socket.socket) -> bytes:
     """A whole request or answer; empty: there is none any more."""
     data = b""

@@ -125,6 +125,18 @@ addEventListener("pageshow", (event) => {
   location.replace(HOME);
 });
 
+/** Who is signed in, as this page was told: no other tab may go on as somebody else. */
+function tellTabs() {
+  const tabs = new BroadcastChannel("keyturn pages");
+  if (page.page === "signed-in") {
+    tabs.addEventListener("message", ({ data }) => {
+      if (data !== page.user) location.replace(HOME); // where the server says who it is
+    });
+  }
+  // Where something went wrong, nothing has changed.
+  if (!document.querySelector("[role=alert]")) tabs.postMessage(page.user ?? "");
+}
+
 for (const time of document.querySelectorAll("time.local")) {
   const shown = { dateStyle: "long", timeStyle: "short" };
   time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, shown);
@@ -152,4 +164,5 @@ if (page.page === "moment") ask();
 else {
   fruitless.write(0);
   if (page.page === "signed-in") staySignedIn();
+  if (page.page !== "plain") tellTabs();
 }
