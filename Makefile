@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: serve tours test check soak bench mutants docs wheel sbom lock audit clean
+.PHONY: serve tours test check soak bench mutants docs film wheel sbom lock audit clean
 
 serve: $(VENV)/ready
 	@$(BIN)/keyturn serve $(ARGS)
@@ -32,6 +32,10 @@ bench: $(VENV)/ready
 # The drawings in docs/, made from the code that they show.
 docs: $(VENV)/ready
 	@$(BIN)/python -m docs.draw
+
+# The pictures of the README, taken from the pages with Chromium.
+film: $(VENV)/ready
+	@$(BIN)/python -m docs.film
 
 # What is given to others, in dist/.
 wheel: $(VENV)/ready

@@ -10,7 +10,8 @@
  * @typedef {{id: string, delivery: string, device: string, address: string, created_at: string, last_used_at: string,
  *   expires_at: string, refresh_timeout: number, current: boolean}} Device
  * @typedef {"starting" | "signed-in" | "signed-out" | "offline"} State
- * @typedef {{baseUrl?: string, basePath?: string, origins?: string[], signInPage?: string | null}} Options
+ * @typedef {{baseUrl?: string, basePath?: string, origins?: string[], signInPage?: string | null,
+ *   words?: {away: string, retry: string}}} Options
  * @typedef {{access_token?: string, expires_in: number, user: User, session: Device}} SignedIn
  * @typedef {{code?: string, reason?: string, detail?: string, errors?: {field: string, message: string}[]}} Problem
  * @typedef {{kind: "hold" | "signedin" | "signedout", session?: string, reason?: string}} Message
@@ -22,6 +23,12 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 const PATIENCE = 3; // failed refreshes after which a request that waits is told; the refreshing goes on
 const LONGEST_TIMER = 2 ** 31 - 1;
+const BLANK = 1000; // how long a page may be empty before it says why
+const WORDS = { away: "The server does not answer just now. You stay signed in as you were.", retry: "Try again" };
+// Over everything: what a page makes visible of its own accord is covered as well.
+const COVER =
+  "visibility: visible; position: fixed; inset: 0; z-index: 2147483647; margin: 0; padding: 30vh 1rem; overflow: auto; " +
+  "text-align: center; font: 1rem/2 system-ui, sans-serif; background: Canvas; color: CanvasText";
 
 /** What a call came to. `code` is that of the server, or `unreachable`, or `signed_out`. */
 export class KeyturnError extends Error {
@@ -82,7 +89,10 @@ export class Session extends EventTarget {
   #base;
   #origins;
   #signInPage;
+  #words;
   #channel;
+  /** @type {HTMLElement | undefined} */ #notice;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #blank;
 
   /**
    * @param {Options} options
@@ -90,11 +100,12 @@ export class Session extends EventTarget {
    */
   constructor(options, world) {
     super();
-    const { baseUrl = world.location.origin, basePath = "/api/v1/auth", origins = [], signInPage = "/" } = options;
+    const { baseUrl = world.location.origin, basePath = "/api/v1/auth", origins = [], signInPage = "/", words = WORDS } = options;
     this.#world = world;
     this.#base = new URL(basePath, baseUrl).href;
     this.#origins = new Set([baseUrl, ...origins].map((origin) => new URL(origin).origin));
     this.#signInPage = signInPage;
+    this.#words = words;
     /** Resolved once the server has told whether somebody is signed in. */
     this.ready = this.#told.promise;
     // Tabs tell each other who has signed in and out, never a token: each asks for its own, since a server that converges
@@ -506,9 +517,25 @@ export class Session extends EventTarget {
     if (this.#state === "signed-out") return;
     this.#stop();
     this.#show(false);
+    this.#blank = this.#world.setTimeout(() => this.#excuse(), BLANK);
     this.#token = "";
     this.#expiresAt = this.#dueAt = this.#earliest = 0;
     this.#ask();
+  }
+
+  /** Why nothing is shown, and a button to ask again at once. */
+  #excuse() {
+    const { document } = this.#world;
+    if (this.#notice || !document) return;
+    const notice = (this.#notice = document.createElement("div"));
+    const button = document.createElement("button");
+    notice.setAttribute("role", "alert");
+    notice.style.cssText = COVER;
+    button.type = "button";
+    button.textContent = this.#words.retry;
+    button.addEventListener("click", () => this.#wake());
+    notice.append(this.#words.away, document.createElement("br"), button);
+    document.documentElement.append(notice);
   }
 
   #wake() {
@@ -549,6 +576,9 @@ export class Session extends EventTarget {
   #show(visible) {
     const root = this.#world.document?.documentElement;
     if (root) root.style.visibility = visible ? "" : "hidden";
+    this.#world.clearTimeout(this.#blank);
+    this.#notice?.remove();
+    this.#notice = undefined;
   }
 
   /**
@@ -569,7 +599,8 @@ export class Session extends EventTarget {
  * Find out who is signed in, and keep them signed in as long as the page is open.
  *
  * @param {Options} [options] `baseUrl`: of the Keyturn server, by default this origin; `basePath`: of its account API; `origins`: others
- *   that may have the access token; `signInPage`: where to go when the session has ended, null: nowhere
+ *   that may have the access token; `signInPage`: where to go when the session has ended, null: nowhere; `words`: what a
+ *   page says that comes out of the back/forward cache while the server does not answer
  * @param {typeof globalThis} [world] what a page finds around it, for tests
  * @returns {Session}
  */

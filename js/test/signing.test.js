@@ -229,6 +229,39 @@ test("a page from the browser's memory is shown again to whoever is still signed
   assert.equal(tab.server.refreshes, 2);
 });
 
+test("a page from the browser's memory says why it is empty when no answer comes, and asks again at the press of a button", async () => {
+  const words = { away: "Kein Netz.", retry: "Nochmal" };
+  const tab = await signedIn(undefined, { words });
+  const page = tab.world.document.documentElement;
+  let away = true;
+  const answer = () => (away ? Promise.reject(new TypeError("Failed to fetch")) : tab.server.grant());
+  tab.server.next("never", ...Array(9).fill(answer));
+  tab.comeBack();
+  await tab.clock.pass(999);
+  assert.deepEqual(page.children, []);
+  await tab.clock.pass(1);
+  const [notice] = page.children;
+  const button = notice.children.at(-1);
+  assert.deepEqual([notice.children[0], button.textContent], [words.away, words.retry]);
+  await tab.clock.pass(20_000);
+  assert.deepEqual([page.children.length, page.style.visibility], [1, "hidden"]);
+  assert.equal(tab.session.state, "offline");
+  const asked = tab.server.refreshes;
+  away = false;
+  tab.clock.skip(1000);
+  button.dispatchEvent(new Event("click"));
+  await settled();
+  assert.equal(tab.server.refreshes, asked + 1);
+  assert.deepEqual([page.children.length, page.style.visibility, tab.session.state], [0, "", "signed-in"]);
+});
+
+test("a page from the browser's memory that is told in time says nothing", async () => {
+  const tab = await signedIn();
+  tab.comeBack();
+  await tab.clock.pass(5000);
+  assert.deepEqual(tab.world.document.documentElement.children, []);
+});
+
 test("no token is ever told to another tab, nor does the session show it", async () => {
   const { hub, one } = await twoTabs();
   await one.session.signIn({ login: "bob", password: "right" });

@@ -115,9 +115,9 @@ export class Server {
     request.signal.throwIfAborted();
     const body = request.body && !(init.body instanceof ReadableStream) ? await request.clone().text() : null;
     this.calls.push({ url: request.url, method: request.method, headers: request.headers, body, init });
-    const aborted = new Promise((_, reject) =>
-      request.signal.addEventListener("abort", () => reject(request.signal.reason)),
-    );
+    // That of a Request follows the other only until it is collected as garbage.
+    const signal = init.signal ?? request.signal;
+    const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     return Promise.race([this.#answer(request, body), aborted]);
   };
 
@@ -143,11 +143,26 @@ export class Server {
   }
 }
 
+/** As much of an element as the client has to do with. */
+class Element extends EventTarget {
+  style = {};
+  children = [];
+  append(...children) {
+    this.children.push(...children.map((child) => (child instanceof Element ? Object.assign(child, { parent: this }) : child)));
+  }
+  remove() {
+    this.parent.children = this.parent.children.filter((child) => child !== this);
+  }
+  setAttribute() {}
+}
+
 /** A tab. */
 export class Tab {
   constructor(server, { clock = new Clock(), hub = new Hub(), path = "/tours?page=2#top", ...options } = {}) {
     const page = new EventTarget();
-    const document = Object.assign(new EventTarget(), { hidden: false, documentElement: { style: {} } });
+    const documentElement = new Element();
+    const createElement = () => new Element();
+    const document = Object.assign(new EventTarget(), { hidden: false, documentElement, createElement });
     this.clock = clock;
     this.hub = hub;
     this.went = [];

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from tests.support.server import LiveServer
+from tests.support.tours import serve_tours
 
 _QUIET = (
     "--no-sandbox",
@@ -52,6 +55,13 @@ def elsewhere() -> Iterator[Elsewhere]:
         yield lambda target: f"http://localhost:{server.server_port}/?{target}"
         server.shutdown()
         thread.join(10)
+
+
+@pytest.fixture
+def tours(tmp_path: Path) -> Iterator[LiveServer]:
+    """The example of tours."""
+    with serve_tours(tmp_path) as server:
+        yield server
 
 
 # Playwright runs an event loop in the thread of the tests, where others would start theirs: it must be gone by then.

@@ -2,69 +2,50 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Response, expect
+from tests.e2e.axe import DESKTOP, PHONE, complaints
 from tests.e2e.conftest import OpenBrowser
 from tests.e2e.people import see_account, sign_in, sign_up
-from tests.support.node import packages
 from tests.support.programs import needs
 from tests.support.server import LiveServer
 
 pytestmark = needs("chromium")
 
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1280, "height": 900}
 KB = 1000
 
 
-@pytest.fixture(scope="module")
-def axe() -> Path:
-    return packages() / "axe-core" / "axe.min.js"
-
-
-def complaints(page: Page, axe: Path) -> list[str]:
-    """What axe objects to, by day and by night."""
-    page.evaluate(axe.read_text())
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        result = page.evaluate("axe.run({resultTypes: ['violations']})")
-        found += [f"{scheme} {v['id']}: {n['html']}" for v in result["violations"] for n in v["nodes"]]
-    return found
-
-
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_axe_finds_nothing_on_any_page(
-    server: LiveServer, open_browser: OpenBrowser, axe: Path, viewport: dict[str, int]
-) -> None:
+def test_axe_finds_nothing_on_any_page(server: LiveServer, open_browser: OpenBrowser, viewport: dict[str, int]) -> None:
     page = open_browser(viewport=viewport)
     found = {}
     for path in ("/", "/?reason=reuse_detected&return_to=/", "/sign-up", "/playground"):
         page.goto(server.url + path)
-        found[path] = complaints(page, axe)
+        found[path] = complaints(page)
     page.goto(server.url + "/sign-up")
     page.get_by_role("button", name="Sign up").click()
     expect(page.locator("[aria-invalid]")).not_to_have_count(0)
-    found["mistakes"] = complaints(page, axe)
+    found["mistakes"] = complaints(page)
     sign_in(page, server.url, login="nobody@example.com")
     expect(page.get_by_role("alert")).to_be_visible()
-    found["refused"] = complaints(page, axe)
+    found["refused"] = complaints(page)
     sign_up(page, server.url)
     for summary in page.locator("summary").all():
         summary.click()
-    found["account"] = complaints(page, axe)
+    found["account"] = complaints(page)
+    page.goto(server.url + "/?saved=profile")
+    expect(page.get_by_role("status")).to_be_visible()
+    found["saved"] = complaints(page)
     page.goto(server.url + "/nowhere")
-    found["nowhere"] = complaints(page, axe)
+    found["nowhere"] = complaints(page)
     assert found == {place: [] for place in found}
 
 
-def test_axe_would_find_something(server: LiveServer, open_browser: OpenBrowser, axe: Path) -> None:
+def test_axe_would_find_something(server: LiveServer, open_browser: OpenBrowser) -> None:
     page = open_browser()
     page.goto(server.url)
     page.evaluate("for (const label of document.querySelectorAll('label')) label.remove()")
-    assert any("label" in complaint for complaint in complaints(page, axe))
+    assert any("label" in complaint for complaint in complaints(page))
 
 
 def test_the_sign_in_page_is_one_document_one_stylesheet_and_one_script(

@@ -33,6 +33,7 @@ from tests.e2e.tabs import (
 from tests.e2e.test_scripts import LOOK_EVERYWHERE
 from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.programs import needs
+from tests.support.proxy import HoldingProxy
 from tests.support.server import LiveServer
 
 pytestmark = needs("chromium")
@@ -133,6 +134,39 @@ def test_another_user_who_signs_in_in_another_tab_is_not_mixed_up_with_the_first
     assert [await_status(request) for request in changes] in ([], [401])
     names = two.evaluate("session.fetch('/api/v1/auth/me').then((a) => a.json()).then((u) => [u.email, u.full_name])")
     assert names == ["bob@example.com", None]
+
+
+@pytest.mark.parametrize("then", ["signs in as somebody else", "signs out"])
+def test_an_answer_that_a_sign_in_or_out_in_another_tab_overtakes_changes_nothing_any_more(
+    tmp_path: Path, open_browser: OpenBrowser, then: str
+) -> None:
+    """Its cookie neither: the browser would put it over the new one, or into a jar that was emptied."""
+    with (
+        LiveServer(tmp_path / "data") as server,
+        HoldingProxy(server.address, "/api/v1/auth/refresh-token") as proxy,
+    ):
+        with Browser(server.url) as other:
+            other.register("bob@example.com")
+        one, two = tabs_of(open_browser(), proxy.url, 2, signInPage=None)
+        server.clock.advance(601)
+        proxy.hold = 1
+        two.evaluate("() => { session.refresh().catch(() => {}); }")
+        while not proxy.held:
+            two.wait_for_timeout(5)
+        if then == "signs out":
+            one.evaluate("session.signOut()")
+        else:
+            sign_in(one, "bob@example.com")
+        wait_for_state(two, "signed-out" if then == "signs out" else "signed-in")
+        two.wait_for_function(
+            "email => (session.user?.email ?? null) === email", arg=one.evaluate("session.user?.email")
+        )
+        left = one.context.cookies()
+        proxy.gate.set()
+        assert (me(one), me(two)) == ((401, 401) if then == "signs out" else (200, 200))
+        assert one.context.cookies() == left
+        late = open_tab(one.context, proxy.url)
+        assert late.evaluate("session.user?.email") == one.evaluate("session.user?.email")
 
 
 def await_status(request) -> int:  # type: ignore[no-untyped-def]
@@ -348,6 +382,30 @@ def test_a_page_from_the_back_forward_cache_is_hidden_until_the_server_has_told(
                 page.wait_for_url("**/sign-in?*")
                 assert where(page)[1] == {"reason": ["signed_out_everywhere"], "return_to": [APP]}
             assert json.loads(page.evaluate("name")) == [True, "hidden"]
+        page.context.close()
+
+
+def test_a_page_from_the_back_forward_cache_says_why_it_is_empty_while_the_network_is_gone(
+    tmp_path: Path, chromium_that_remembers: Chromium, open_front: OpenFront
+) -> None:
+    """Nothing of the account; a sentence and a button, until the server has told."""
+    with front_end(tmp_path, signInPage=f"{APP}/sign-in") as (front, server):
+        page = open_front(front, chromium_that_remembers.new_page())
+        page.goto(f"{front.origin}{APP}/other")
+        ready(page)
+        page.context.set_offline(True)
+        page.evaluate("() => { history.back() }")
+        page.wait_for_url(front.origin + APP, wait_until="commit")
+        expect(page.get_by_role("alert")).to_contain_text("The server does not answer just now.")
+        assert page.evaluate("getComputedStyle(document.body).visibility") == "hidden"
+        assert page.evaluate("document.elementFromPoint(20, 20).role") == "alert"
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Try again")).to_be_focused()
+        page.context.set_offline(False)
+        page.wait_for_function("document.documentElement.style.visibility === ''")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        expect(page.get_by_text(EMAIL)).to_be_visible()
+        assert me_at(page, server) == 200
         page.context.close()
 
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.conftest import OpenBrowser
 from tests.e2e.people import see_account, see_sign_in, sign_in, sign_up
-from tests.support.client import EMAIL, PASSWORD
+from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.programs import needs
 from tests.support.server import LiveServer
 
@@ -84,6 +84,42 @@ def test_a_mistake_gets_the_focus_and_its_sentence_belongs_to_it(server: LiveSer
     )
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_what_is_wrong_with_a_whole_form_gets_the_focus(
+    server: LiveServer, open_browser: OpenBrowser, scripts: bool
+) -> None:
+    page = open_browser(java_script_enabled=scripts)
+    sign_in(page, server.url, login="nobody@example.com")
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_label("E-mail address or username")).to_have_value("nobody@example.com")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("E-mail address or username")).to_be_focused()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_change_of_the_account_is_said_to_be_saved(
+    server: LiveServer, open_browser: OpenBrowser, scripts: bool
+) -> None:
+    page = open_browser(java_script_enabled=scripts)
+    sign_up(page, server.url)
+    page.get_by_role("heading", name="Change your name").click()
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ada Lovelace")
+    expect(page.get_by_role("status")).to_have_text("Your name and username are saved.")
+    expect(page.get_by_role("status")).to_be_focused()
+
+
+def test_what_was_saved_is_said_once(server: LiveServer, open_browser: OpenBrowser) -> None:
+    page = open_browser()
+    sign_up(page, server.url)
+    page.goto(f"{server.url}/?saved=email")
+    expect(page.get_by_role("status")).to_contain_text("e-mail address is changed")
+    page.reload()
+    see_account(page)
+    expect(page.get_by_role("status")).to_have_count(0)
+
+
 def test_everything_can_be_done_by_keyboard(server: LiveServer, open_browser: OpenBrowser) -> None:
     page = open_browser()
     page.goto(server.url)
@@ -107,6 +143,30 @@ def test_everything_can_be_done_by_keyboard(server: LiveServer, open_browser: Op
     expect(page.get_by_label("Choose a password", exact=True)).to_be_visible()
 
 
+def test_whoever_signs_in_or_out_in_one_tab_does_so_in_all(server: LiveServer, open_browser: OpenBrowser) -> None:
+    """C15, C16: at once, so that nobody types into the form of somebody else."""
+    with Browser(server.url) as other:
+        other.register("bob@example.com")
+    page = open_browser()
+    late = page.context.new_page()
+    late.goto(server.url)
+    see_sign_in(late)
+    sign_up(page, server.url)
+    page.evaluate("globalThis.typed = 'is not lost by what goes wrong elsewhere'")
+    late.get_by_label("E-mail address or username").fill("bob@example.com")
+    late.get_by_label("Password", exact=True).fill("wrong")
+    late.keyboard.press("Enter")
+    expect(late.get_by_role("alert")).to_be_visible()
+    assert page.evaluate("globalThis.typed")
+    late.get_by_label("Password", exact=True).fill(PASSWORD)
+    late.keyboard.press("Enter")
+    see_account(late)
+    expect(page.get_by_text("bob@example.com").first).to_be_visible()
+    expect(page.get_by_text(EMAIL)).to_have_count(0)
+    page.get_by_role("button", name="Sign out", exact=True).first.click()
+    see_sign_in(late)
+
+
 def test_back_after_signing_out_shows_nothing_of_the_account(server: LiveServer, open_browser: OpenBrowser) -> None:
     page = open_browser()
     sign_up(page, server.url)
@@ -126,6 +186,23 @@ def test_a_page_out_of_the_browsers_memory_is_asked_for_anew(server: LiveServer,
     sign_up(page, server.url)
     with page.expect_response(f"{server.url}/"):
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    see_account(page)
+
+
+def test_a_page_out_of_the_browsers_memory_shows_nothing_of_the_account_before_the_server_has_answered(
+    server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    """Chromium keeps no page that is not to be stored; where one is kept, this is what happens."""
+    page = open_browser()
+    sign_up(page, server.url)
+    left = page.evaluate(
+        """() => {
+          dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+          return document.body.innerHTML;
+        }"""
+    )
+    assert 'We are looking whether you are signed in. <a href="/">Try again</a>' in left
+    assert EMAIL not in left
     see_account(page)
 
 

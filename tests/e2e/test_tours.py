@@ -2,57 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from examples.tours.app import PASSWORD
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from tests.e2e.conftest import OpenBrowser
 from tests.e2e.people import navigations
+from tests.e2e.touring import EXPIRED, book_first, end_sessions, fill_in, see, sign_in
 from tests.support.programs import needs
 from tests.support.server import LiveServer
-from tests.support.tours import serve_tours
-
-from keyturn.service import administration
 
 pytestmark = needs("chromium")
-
-GUEST = "guest@example.com"
-EXPIRED = 601  # seconds after which no access token is good
-
-
-@pytest.fixture
-def tours(tmp_path: Path) -> Iterator[LiveServer]:
-    with serve_tours(tmp_path) as server:
-        yield server
-
-
-def sign_in(page: Page, url: str) -> None:
-    page.goto(url)
-    fill_in(page)
-
-
-def fill_in(page: Page) -> None:
-    page.get_by_label("E-mail address", exact=True).fill(GUEST)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.keyboard.press("Enter")
-    see(page, "Greta Holm")
-
-
-def see(page: Page, name: str) -> None:
-    expect(page.get_by_role("banner").get_by_text(name)).to_be_visible()
-
-
-def book_first(page: Page) -> None:
-    page.get_by_role("button", name="Book", exact=True).first.click()
-    expect(page.get_by_role("heading", name="Your bookings")).to_be_visible()
-
-
-def end_sessions(tours: LiveServer) -> None:
-    """As another device of hers does, or an operator."""
-    guest = administration.find_account(tours.context, GUEST).user
-    administration.end_sessions_of(tours.context, guest.id)
 
 
 def test_from_signing_up_to_signing_out(tours: LiveServer, open_browser: OpenBrowser) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.pages import Person, is_home, kind_of, words_of
 from tests.support.server import LiveServer
+
+from keyturn.web import words
 
 HOUR = 3600
 
@@ -28,15 +32,15 @@ def other(server: LiveServer) -> Iterator[Person]:
 
 
 def test_names_are_changed_and_taken_away(person: Person) -> None:
-    assert is_home(person.submit("/profile", full_name="Alice Ångström", username="alice"))
+    assert is_home(person.submit("/profile", full_name="Alice Ångström", username="alice"), saved="profile")
     assert "Username alice" in words_of(person.open())
-    assert is_home(person.submit("/profile", full_name="", username=""))
+    assert is_home(person.submit("/profile", full_name="", username=""), saved="profile")
     user = person.call("GET", "/me").json()
     assert (user["full_name"], user["username"]) == (None, None)
 
 
 def test_an_address_is_changed_with_the_password(person: Person, other: Person) -> None:
-    assert is_home(person.submit("/email", email="new@example.com", current_password=PASSWORD))
+    assert is_home(person.submit("/email", email="new@example.com", current_password=PASSWORD), saved="email")
     assert "new@example.com" in words_of(person.open())
     other.sign_in("new@example.com")
 
@@ -49,6 +53,35 @@ def test_whoever_closes_their_account_reads_that_it_is_closed(person: Person, ot
     assert "this account was closed" in words_of(person.open(answer.headers["location"]))
     assert kind_of(other.open()) == "signed-out"
     assert other.submit("/sign-in", login=EMAIL, password=PASSWORD).status_code == 401
+
+
+SAVED = {
+    "profile": {"full_name": "Alice", "username": "alice"},
+    "email": {"email": "new@example.com", "current_password": PASSWORD},
+    "password": {"current_password": PASSWORD, "new_password": "another horse, another battery"},
+}
+
+
+@pytest.mark.parametrize(("name", "fields"), SAVED.items(), ids=list(SAVED))
+def test_what_was_saved_is_said_on_the_page_that_follows(person: Person, name: str, fields: dict[str, str]) -> None:
+    answer = person.submit(f"/{name}", **fields)
+    assert is_home(answer, saved=name)
+    (said,) = notices(person.open(answer.headers["location"]))
+    assert said == words.SAVED[name]
+    assert notices(person.open()) == []
+
+
+@pytest.mark.parametrize("code", ["nonsense", "<b>you", "Profile", "", "profile&saved=email", "__class__"])
+def test_nothing_of_an_address_is_said_to_have_been_saved(person: Person, code: str) -> None:
+    page = person.open(f"/?saved={code}")
+    assert (page.status_code, notices(page)) == (200, [])
+    assert "nonsense" not in page.text
+    assert "&lt;b" not in page.text
+
+
+def notices(page: httpx2.Response) -> list[str]:
+    """What a screen reader is told of the state of things."""
+    return [html.unescape(said) for said in re.findall(r'role="status"[^>]*>([^<]*)<', page.text)]
 
 
 WRONG = {
@@ -67,7 +100,7 @@ def test_what_is_wrong_stands_at_its_field_in_the_form_that_is_open(
     person: Person, other: Person, path: str, fields: dict[str, str], status: int, field: str
 ) -> None:
     other.sign_up("bob@example.com")
-    assert is_home(other.submit("/profile", username="bob", full_name=""))
+    assert is_home(other.submit("/profile", username="bob", full_name=""), saved="profile")
     before = person.call("GET", "/me").json()
     page = person.submit(path, **fields)
     assert (page.status_code, kind_of(page)) == (status, "signed-in")
@@ -83,12 +116,12 @@ def test_whoever_is_not_signed_in_changes_nothing(person: Person, other: Person,
 
 
 @pytest.mark.parametrize(
-    ("hours", "words"),
+    ("hours", "said"),
     [(0, "within the last hour"), (5, "5 hours ago"), (25, "yesterday"), (24 * 9 + 1, "9 days ago")],
 )
 def test_the_last_use_of_a_device_is_told_in_words(
-    server: LiveServer, person: Person, other: Person, hours: int, words: str
+    server: LiveServer, person: Person, other: Person, hours: int, said: str
 ) -> None:
     server.clock.advance(hours * HOUR)
     other.sign_in()
-    assert f"Last used {words}" in words_of(other.open())
+    assert f"Last used {said}" in words_of(other.open())

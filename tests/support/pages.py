@@ -39,9 +39,14 @@ class Person(Browser):
         self.cookies.delete(cookie)
 
 
-def is_home(answer: httpx2.Response) -> bool:
-    """Whether a form was answered with the way to the first page."""
-    return (answer.status_code, answer.headers.get("location")) == (303, "/")
+def is_home(answer: httpx2.Response, saved: str | None = None) -> bool:
+    """Whether a form was answered with the way to the first page.
+
+    Args:
+        saved: what that page is to say was changed.
+    """
+    first = f"/?saved={saved}" if saved else "/"
+    return (answer.status_code, answer.headers.get("location")) == (303, first)
 
 
 def kind_of(answer: httpx2.Response) -> str:

@@ -51,15 +51,23 @@ class LossyProxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self._upstream)
-                threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
-                threading.Thread(target=self._pass_back, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        """All of one connection, in a thread of its own."""
+        try:
+            server = socket.create_connection(self._upstream)
+        except OSError:
+            hang_up(client)
+            return
+        threading.Thread(target=self._pass_back, args=(client, server), daemon=True).start()
+        self._pass_on(client, server)
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(_CHUNK):
                 server.sendall(data)
-        _hang_up(server)
+        hang_up(server)
 
     def _pass_back(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -69,8 +77,8 @@ class LossyProxy:
                     self.lost.append(data + _rest(server))
                     break
                 client.sendall(data)
-        _hang_up(client)
-        _hang_up(server)
+        hang_up(client)
+        hang_up(server)
 
 
 def _rest(server: socket.socket) -> bytes:
@@ -79,7 +87,7 @@ def _rest(server: socket.socket) -> bytes:
     return b"".join(iter(lambda: server.recv(_CHUNK), b""))
 
 
-def _hang_up(connection: socket.socket) -> None:
+def hang_up(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
@@ -114,21 +122,15 @@ class UnrulyProxy(LossyProxy):
         self._count = 0
         self.met: Counter[str] = Counter()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), socket.create_connection(self._upstream) as server:
-            while request := _message(client):
+            while request := read_message(client):
                 (fate,) = self._random.choices([*self.fates], [*self.fates.values()])
                 self.met[fate] += 1
                 if fate == "cut before":
                     break
                 server.sendall(request)
-                answer = _message(server)
+                answer = read_message(server)
                 if fate == "late":
                     self._wait_for_others()
                 if fate != "cut after":
@@ -138,7 +140,7 @@ class UnrulyProxy(LossyProxy):
                     self._answered.notify_all()
                 if fate.startswith("cut"):
                     break
-        _hang_up(client)
+        hang_up(client)
 
     @property
     def answered(self) -> int:
@@ -157,7 +159,38 @@ class UnrulyProxy(LossyProxy):
             self._answered.wait_for(lambda: self._count >= goal, timeout=0.2)
 
 
-def _message(connection: socket.socket) -> bytes:
+class HoldingProxy(LossyProxy):
+    """Holds back answers to one path when told to: others overtake them.
+
+    Args:
+        upstream: host and port of the server.
+        path: whose answers.
+
+    Attributes:
+        hold: how many are to be held back, from the first on.
+        held: how many have been.
+        gate: opened to let them through.
+    """
+
+    def __init__(self, upstream: tuple[str, int], path: str) -> None:
+        super().__init__(upstream)
+        self.hold = self.held = 0
+        self.gate = threading.Event()
+        self._path = path.encode()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(self._upstream) as server:
+            while request := read_message(client):
+                server.sendall(request)
+                answer = read_message(server)
+                if self.held < self.hold and request.split(b" ", 2)[1] == self._path:
+                    self.held += 1
+                    self.gate.wait(30)
+                client.sendall(answer)
+        hang_up(client)
+
+
+def read_message(connection: socket.socket) -> bytes:
     """A whole request or answer; empty: there is none any more."""
     data = b""
     while b"\r\n\r\n" not in data:

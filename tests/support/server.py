@@ -44,7 +44,7 @@ class LiveServer:
         wrap: what to put around the context, to watch it or to break it.
         own_users: an application's own table of users.
         claims: what access tokens say beyond their own claims.
-        build: what makes the application; Keyturn's own server by default.
+        build: what makes the application; Keyturn's own server by default. Another one is served as uvicorn serves it by itself.
     """
 
     def __init__(
@@ -90,6 +90,8 @@ class LiveServer:
         context = WITNESS.wrap(context)
         self.context = self._wrap(context) if self._wrap else context
         config = http_config(self._build(self.settings, self.context), self.settings)
+        if self._build is not application:
+            config.http = "httptools"
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()

@@ -160,11 +160,11 @@ class _KeyturnRoute(BaseRoute):
         self._keyturn = keyturn
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        ours = scope["type"] == "http" and self._keyturn.takes(scope["path"])
+        ours = scope["type"] == "http" and self._keyturn.takes(scope)
         return (Match.FULL if ours else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._keyturn.app(dict(scope), receive, send)
+        await self._keyturn.app(scope, receive, send)
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

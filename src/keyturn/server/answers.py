@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from keyturn.errors import CurrentPasswordWrong, EmailTaken, InvalidInput, KeyturnError, UsernameTaken
 from keyturn.http.problems import InvalidRequest, Problem, problem_of
@@ -26,15 +27,17 @@ def document(html: str) -> Document:
     return Document(html, _PAGE_HEADERS)
 
 
-def home(*cookies: str, return_to: str | None = None, reason: str | None = None) -> Reply:
+def home(*cookies: str, return_to: str | None = None, reason: str | None = None, saved: str | None = None) -> Reply:
     """The way to the first page.
 
     Args:
         cookies: to set on the way.
         return_to: a path on this site to go to instead.
         reason: why nobody is signed in any more, for the page to say.
+        saved: what was changed, for the page to say; one of `words.SAVED`.
     """
-    first = f"{HOME}?reason={reason}" if reason else HOME
+    said = urlencode([(name, value) for name, value in (("reason", reason), ("saved", saved)) if value])
+    first = f"{HOME}?{said}" if said else HOME
     return Reply(303, headers={"location": return_to or first}, cookies=cookies)
 
 

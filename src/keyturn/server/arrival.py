@@ -18,10 +18,12 @@ class Arrival:
     Attributes:
         reason: why their session ended, as its link says; anybody may have written that link.
         return_to: a path on this site, to go back to.
+        saved: what was changed a moment ago, as the answer to a form says; anybody may have written that, too.
     """
 
     reason: str | None = None
     return_to: str | None = None
+    saved: str | None = None
 
 
 def arrival_of(query: bytes) -> Arrival:
@@ -37,7 +39,7 @@ def arrival_of(query: bytes) -> Arrival:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         return Arrival()
-    return Arrival(fields.get("reason"), path_on_this_site(fields.get("return_to", "")))
+    return Arrival(fields.get("reason"), path_on_this_site(fields.get("return_to", "")), fields.get("saved"))
 
 
 def path_on_this_site(text: str) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from keyturn.core.model import Micros
 from keyturn.core.strict_json import NotStrictJson, parse
@@ -117,6 +118,40 @@ def has_hung_up(receive: Receive) -> bool:
     finally:
         step.close()
     return False
+
+
+class Listening:
+    """A `receive` that `has_hung_up` may ask, whatever the one of the framework around us does when it is stepped.
+
+    Middleware hands on one that begins tasks and cancels them (BaseHTTPMiddleware of Starlette does): it must be awaited to its
+    end, in a task of its own. This one does so as soon as the body is there.
+
+    Args:
+        receive: of the request.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._rest: asyncio.Task[Message] | None = None
+
+    async def __call__(self) -> Message:
+        if self._rest is not None:
+            return await self._rest
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self._rest = asyncio.create_task(self._hear_the_end())
+        return message
+
+    def close(self) -> None:
+        """The answer is out: nobody listens any more."""
+        if self._rest is not None:
+            self._rest.cancel()
+
+    async def _hear_the_end(self) -> Message:
+        try:
+            return await self._receive()
+        except Exception:  # a framework's own way to say so
+            return {"type": "http.disconnect"}
 
 
 async def read_body(headers: RawHeaders, receive: Receive, model: type[B]) -> B:

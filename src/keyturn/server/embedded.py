@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from starlette.routing import compile_path
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.core.model import AccessClaims, User
 from keyturn.http.forwarded import client_of
 from keyturn.http.headers import RawHeaders
 from keyturn.server.api import Api
-from keyturn.server.calls import Incoming, Reply, validated
+from keyturn.server.calls import Incoming, Listening, Reply, validated
 from keyturn.server.guard import Guard
 from keyturn.server.schemas import Body, LoginBody, RefreshBody, RegisterBody
 from keyturn.server.settings import Settings, load_settings
@@ -33,8 +33,7 @@ class Embedded:
 
     def __init__(self, settings: Settings, context: Context) -> None:
         composed = compose(settings, context)
-        self.app: ASGIApp = composed.app
-        """Answers at `takes`; problems included, nothing is raised."""
+        self._app: ASGIApp = composed.app
         self.lifespan: Callable[[Any], AbstractAsyncContextManager[None]] = composed.lifespan
         """Must run as long as requests are answered: it learns which sessions others ended."""
         self.context = composed.api.context
@@ -46,13 +45,22 @@ class Embedded:
         self._patterns = [compile_path(path)[0] for path in composed.paths if "{" in path]
         self._proxies = settings.trusted_proxies
 
-    def takes(self, path: str) -> bool:
-        """Whether a path is one of ours."""
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is for one of our paths."""
+        path = _path_within(scope)
         return (
             path in self._paths
             or path.startswith(self._below)
             or any(pattern.match(path) is not None for pattern in self._patterns)
         )
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers what `takes` takes; problems included, nothing is raised."""
+        listening = Listening(receive)
+        try:
+            await self._app({**scope, "path": _path_within(scope), "root_path": ""}, listening, send)
+        finally:
+            listening.close()
 
     async def user(self, session: AccessClaims) -> User:
         """The account of whoever is signed in, from the database.
@@ -112,6 +120,15 @@ class Embedded:
             body=body,
         )
         return tuple((await handler(incoming)).cookies)
+
+
+def _path_within(scope: Scope) -> str:
+    """The path of a request without `root_path`: that of an application, or of a proxy, which this one is mounted below.
+
+    ASGI says that the path begins with it; not all servers and frameworks do so.
+    """
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def open_embedded(**settings: object) -> Embedded:

@@ -105,7 +105,7 @@ class Site:
     async def _page(self, incoming: Incoming, *, signing_up: bool) -> Reply:
         arrival = arrival_of(incoming.query)
         try:
-            return await self.account.show(incoming, arrival.return_to)
+            return await self.account.show(incoming, arrival)
         except (AccessTokenMissing, AccessTokenInvalid):
             view = self._view(signing_up=signing_up)
             told = words.ENDED.get(arrival.reason or "")

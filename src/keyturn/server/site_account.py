@@ -10,15 +10,19 @@ from keyturn.core.model import SECOND, AccessClaims, Delivery, EndReason, Sessio
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError
 from keyturn.server.answers import document, filled_in, home, told_in_the_form
 from keyturn.server.api import Api
+from keyturn.server.arrival import Arrival
 from keyturn.server.calls import Incoming, Reply, validated
 from keyturn.server.forms import CloseForm, EmailForm, NoFields, PasswordForm, ProfileForm
 from keyturn.server.schemas import session_answer, user_answer
 from keyturn.service import account, ending
 from keyturn.service.context import Grant
+from keyturn.web import words
 from keyturn.web.pages import Pages
 from keyturn.web.views import Device, Form, SignedIn
 
 Flow = Callable[[AccessClaims], Awaitable[Reply]]
+
+_DIRECTLY = Arrival()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,12 @@ class AccountPage:
     pages: Pages
 
     async def show(
-        self, incoming: Incoming, return_to: str | None = None, failed: Mapping[str, Form] | None = None
+        self, incoming: Incoming, arrival: Arrival = _DIRECTLY, failed: Mapping[str, Form] | None = None
     ) -> Reply:
         """Who is signed in.
 
         Args:
-            return_to: a path on this site that they came from.
+            arrival: how they come here.
             failed: forms that did not do, by name.
 
         Raises:
@@ -53,14 +57,15 @@ class AccountPage:
 
         user, sessions = await self.api.storing.run(load)
         view = self._view(claims, user, sessions, failed or {})
-        return Reply(content=document(self.pages.signed_in(replace(view, return_to=return_to))))
+        view = replace(view, return_to=arrival.return_to, saved=words.SAVED.get(arrival.saved or ""))
+        return Reply(content=document(self.pages.signed_in(view)))
 
     async def change_profile(self, incoming: Incoming) -> Reply:
         async def change(claims: AccessClaims) -> Reply:
             form = validated(ProfileForm, incoming.form)
             changes = {"username": form.username or None, "full_name": form.full_name or None}
             await self.api.storing.run(lambda: account.update_profile(self.api.context, claims, changes))
-            return home()
+            return home(saved="profile")
 
         return await self._changed(incoming, "profile", change)
 
@@ -69,7 +74,7 @@ class AccountPage:
             form = validated(EmailForm, incoming.form)
             current = form.current_password.get_secret_value()
             await self.api.hashing.run(lambda: account.change_email(self.api.context, claims, current, form.email))
-            return home()
+            return home(saved="email")
 
         return await self._changed(incoming, "email", change)
 
@@ -83,7 +88,7 @@ class AccountPage:
             grant: Grant = await self.api.hashing.run(
                 lambda: account.change_password(self.api.context, claims, current, new, options)
             )
-            return home(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant))
+            return home(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant), saved="password")
 
         return await self._changed(incoming, "password", change)
 

@@ -84,6 +84,7 @@ class SignedIn:
         expires_in: seconds until the page needs the next access token.
         forms: that change the account: profile, email, password, close.
         return_to: a path on this site that somebody came from.
+        saved: what was changed a moment ago, in words.
     """
 
     email: str
@@ -96,6 +97,7 @@ class SignedIn:
     expires_in: float
     forms: Mapping[str, Form]
     return_to: str | None = None
+    saved: str | None = None
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""What the pages say to people where the API says it to programs: why a session ended, what went wrong."""
+"""What the pages say to people where the API says it to programs: why a session ended, what was saved, what went wrong."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ ELSEWHERE = Notice(
     "Signing in on this page signs that application out.",
 )
 """For a session whose access token never comes in a cookie, so that no page of ours can see it."""
+
+SAVED: Mapping[str, str] = {
+    "profile": "Your name and username are saved.",
+    "email": "Your e-mail address is changed. Sign in with it from now on.",
+    "password": "Your password is changed, and every other device is signed out.",
+}
+"""What was changed a moment ago, by the code in the address; a code that is not here says nothing."""
 
 FAILURES: Mapping[str, tuple[str, str]] = {
     "cross_origin": ("Nothing was done", "This form was sent from another site, so nothing was done."),

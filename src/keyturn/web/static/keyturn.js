@@ -108,12 +108,34 @@ function staySignedIn() {
     event.target.submit();
   });
   plan(Number(page.expiresIn));
+  // What was saved is said once, and not again after a reload.
+  if (new URLSearchParams(location.search).has("saved")) history.replaceState(null, "", HOME);
 }
 
-// A page that comes back from the browser's memory may show somebody who has signed out since.
+// A page that comes back from the browser's memory may show somebody who has signed out since: none of it is left, however long
+// the server takes to answer.
 addEventListener("pageshow", (event) => {
-  if (event.persisted) location.replace(HOME);
+  if (!event.persisted) return;
+  const asking = document.createElement("p");
+  const again = document.createElement("a");
+  again.href = HOME;
+  again.textContent = page.again;
+  asking.append(`${page.asking} `, again);
+  document.getElementById("main").replaceChildren(asking);
+  location.replace(HOME);
 });
+
+/** Who is signed in, as this page was told: no other tab may go on as somebody else. */
+function tellTabs() {
+  const tabs = new BroadcastChannel("keyturn pages");
+  if (page.page === "signed-in") {
+    tabs.addEventListener("message", ({ data }) => {
+      if (data !== page.user) location.replace(HOME); // where the server says who it is
+    });
+  }
+  // Where something went wrong, nothing has changed.
+  if (!document.querySelector("[role=alert]")) tabs.postMessage(page.user ?? "");
+}
 
 for (const time of document.querySelectorAll("time.local")) {
   const shown = { dateStyle: "long", timeStyle: "short" };
@@ -142,4 +164,5 @@ if (page.page === "moment") ask();
 else {
   fruitless.write(0);
   if (page.page === "signed-in") staySignedIn();
+  if (page.page !== "plain") tellTabs();
 }
