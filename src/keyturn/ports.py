@@ -342,6 +342,10 @@ class PasswordHasher(Protocol):
         """Whether the hash was made with other parameters than `hash` would use today."""
         ...
 
+    def can_verify(self, password_hash: str) -> bool:
+        """Whether `verify` could ever be true for this text: it is a hash of a known form and cost. Nothing slow is done."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

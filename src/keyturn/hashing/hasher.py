@@ -83,8 +83,14 @@ class Argon2Hasher:
         except InvalidHashError:
             return True
 
+    def can_verify(self, password_hash: str) -> bool:
+        pepper_id, phc = parted(password_hash)
+        return pepper_id in self._peppers and foreign.is_known(phc)
+
     def _matches(self, stored: str, password: str) -> bool | None:
         """None: the hash is of no use, and nothing slow was done."""
+        if not password:  # other systems may have let somebody in without one
+            return None
         pepper_id, phc = parted(stored)
         if pepper_id not in self._peppers:
             self._report(pepper_id)

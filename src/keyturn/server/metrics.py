@@ -174,6 +174,9 @@ class _WatchedHasher(PasswordHasher):
     def is_outdated(self, password_hash: str) -> bool:
         return self.hasher.is_outdated(password_hash)
 
+    def can_verify(self, password_hash: str) -> bool:
+        return self.hasher.can_verify(password_hash)
+
 
 @dataclass(frozen=True, slots=True)
 class _MetricsPage:
