@@ -14,8 +14,8 @@ PASSWORD = "pass wörd 🔑"
 #   Django 5.2.19: hasher = PBKDF2PasswordHasher() and so on, hasher.encode(PASSWORD, hasher.salt()), with iterations = 1000,
 #     work_factor = 1024 and parallelism = 2, rounds = 4, or memory_cost = 64
 #   Werkzeug 3.1.9: generate_password_hash(PASSWORD, method)
-#   passlib 1.7.4 with bcrypt 4.3.0: bcrypt.using(rounds=4, ident=…),
-#     argon2.using(type=…, memory_cost=64, rounds=3, parallelism=4) and scrypt.using(rounds=10, block_size=8, parallelism=1), each with .hash(PASSWORD)
+#   passlib 1.7.4 with bcrypt 4.3.0: bcrypt.using(rounds=4, ident=…), argon2.using(type=…, memory_cost=64, rounds=3,
+#     parallelism=4) and scrypt.using(rounds=10, block_size=8, parallelism=1), each with .hash(PASSWORD)
 #   firebase-scrypt 2.2.0 of npm: new FirebaseScrypt({memCost: 10, rounds: 8, saltSeparator: "Bw==", …}) and .hash(PASSWORD, salt)
 SIGNER_KEY = "AAMGCQwPEhUYGx4hJCcqLTAzNjk8P0JFSEtOUVRXWl1gY2ZpbG9ydXh7foGEh4qNkJOWmZyfoqWoq66xtLe6vQ=="
 MADE = {
