@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
-from keyturn.core.model import Account, EndReason, Micros, Session, User
+from keyturn.core.model import Account, EndReason, Mail, Micros, OneTimeToken, Purpose, Session, User
 
 T = TypeVar("T")
 
@@ -231,6 +231,61 @@ class CounterStore(Protocol):
         ...
 
 
+class OneTimeTokenStore(Protocol):
+    """One-time tokens by their hashes, as one transaction sees them. One that has expired is never found."""
+
+    def insert(self, token: OneTimeToken) -> None:
+        """Store a new token."""
+        ...
+
+    def find(self, purpose: Purpose, digest: str) -> OneTimeToken | None:
+        """The token, which stays."""
+        ...
+
+    def take(self, purpose: Purpose, digest: str) -> OneTimeToken | None:
+        """The token, which is gone then: of any number who take it at once, one gets it."""
+        ...
+
+    def forget(self, user_id: str) -> None:
+        """Delete every token of a user."""
+        ...
+
+    def purge(self, limit: int) -> int:
+        """Delete at most `limit` tokens that have expired; the number of those deleted."""
+        ...
+
+
+class MailStore(Protocol):
+    """The mails that wait to be sent, as one transaction sees them."""
+
+    def insert(self, mail: Mail) -> None:
+        """Let a mail wait: it is sent if the transaction commits, and only then."""
+        ...
+
+    def due(self, limit: int) -> list[Mail]:
+        """At most `limit` mails whose time has come, those that have waited longest first."""
+        ...
+
+    def swap(self, mail: Mail) -> bool:
+        """Write `attempts`, `next_at` and `last_error`, if the stored mail is at `attempts - 1`.
+
+        Of any number who swap at once, one succeeds: this is how a mail is claimed.
+        """
+        ...
+
+    def put_off(self, mail: Mail) -> None:
+        """Write `next_at` and `last_error`, if the stored mail is still at `attempts`: nobody else has claimed it since."""
+        ...
+
+    def delete(self, mail_id: str) -> None:
+        """A mail is sent, or is not to be sent any more."""
+        ...
+
+    def forget(self, user_id: str) -> None:
+        """Delete every mail about a user."""
+        ...
+
+
 class Transaction(Protocol):
     """One transaction: what it read is what it writes upon."""
 
@@ -253,6 +308,12 @@ class Transaction(Protocol):
 
     @property
     def counters(self) -> CounterStore: ...
+
+    @property
+    def one_time_tokens(self) -> OneTimeTokenStore: ...
+
+    @property
+    def mails(self) -> MailStore: ...
 
 
 class Database(Protocol):
@@ -316,6 +377,10 @@ class Metrics(Protocol):
 
     def signed_in(self, *, succeeded: bool) -> None:
         """Somebody signed in with a password, or tried to."""
+        ...
+
+    def mailed(self, result: str) -> None:
+        """A mail was `sent`, is `put_off`, or was `given_up`."""
         ...
 
 
@@ -408,6 +473,22 @@ class Throttle(Protocol):
 
         Raises:
             TooManyAttempts, StoreUnavailable
+        """
+        ...
+
+    def mail(self, name: str, network: str) -> bool:
+        """Count that somebody wants a mail to be sent to an address.
+
+        Args:
+            name: the address, in its canonical form, whether or not an account has it.
+            network: where the wish comes from; empty: nobody knows.
+
+        Returns:
+            Whether the address may get one more.
+
+        Raises:
+            TooManyAttempts: this network asks too often.
+            StoreUnavailable
         """
         ...
 

@@ -133,6 +133,63 @@ class RefreshToken:
     parent_id: str
 
 
+class Purpose(StrEnum):
+    """What a one-time token is good for, and for nothing else."""
+
+    VERIFY_EMAIL = "verify_email"
+    RESET_PASSWORD = "reset_password"
+    END_SESSIONS = "end_sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeToken:
+    """What is kept of a one-time token; the token itself is only in the mail.
+
+    Attributes:
+        digest: a hash of the token and its purpose.
+        email: the user's address when it was made; under another one it is worth nothing.
+    """
+
+    digest: str = field(repr=False)
+    purpose: Purpose
+    user_id: str
+    email: str
+    expires_at: Micros
+
+
+class MailKind(StrEnum):
+    """What a mail says."""
+
+    VERIFICATION = "verification"
+    RESET = "reset"
+    NEW_DEVICE = "new_device"
+    TOKEN_REUSED = "token_reused"
+    EMAIL_CHANGED = "email_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail that waits to be sent. It holds no token: that is made when it is sent.
+
+    Attributes:
+        user_id: whom it is about; none: whoever has the recipient's address, if anybody has it.
+        facts: what the mail tells, by name.
+        attempts: how often it was tried; a claim is a compare-and-swap on it.
+        next_at: when to try next; while it is being sent, the end of the lease.
+        last_error: why it was not sent yet, in a word.
+    """
+
+    id: str
+    kind: MailKind
+    user_id: str | None
+    recipient: str
+    created_at: Micros
+    next_at: Micros
+    facts: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = 0
+    last_error: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
     """What a verified access token says. Times are seconds since the epoch (NumericDate, RFC 7519).

@@ -61,10 +61,14 @@ class PrometheusMetrics(Watch, Metrics):
         refreshes = Counter("keyturn_refreshes", "Refreshes, by what they came to.", ["verdict"], registry=registry)
         ends = Counter("keyturn_sessions_ended", "Sessions that this ended, by reason.", ["reason"], registry=registry)
         sign_ins = Counter("keyturn_sign_ins", "Sign-ins with a password.", ["result"], registry=registry)
+        mails = Counter(
+            "keyturn_mails", "Mails, by what became of an attempt to send one.", ["result"], registry=registry
+        )
         # Each is there from the start, at 0: the first theft is a rise, and not a series that begins at 1.
         self._refreshes: dict[str, Counter] = {verdict: refreshes.labels(verdict) for verdict in Verdict}
         self._ends: dict[str, Counter] = {reason: ends.labels(reason) for reason in EndReason}
         self._sign_ins = {succeeded: sign_ins.labels(("failed", "ok")[succeeded]) for succeeded in (False, True)}
+        self._mails: dict[str, Counter] = {result: mails.labels(result) for result in ("sent", "put_off", "given_up")}
         self._batches = Histogram(
             "keyturn_refresh_batch_size", "Refreshes decided in one transaction.", buckets=_SIZES, registry=registry
         )
@@ -95,6 +99,9 @@ class PrometheusMetrics(Watch, Metrics):
 
     def signed_in(self, *, succeeded: bool) -> None:
         self._sign_ins[succeeded].inc()
+
+    def mailed(self, result: str) -> None:
+        self._mails[result].inc()
 
     def answered(self, route: str | None, status: int | None) -> None:
         self._tally[route, status] += 1

@@ -29,6 +29,9 @@ class Unthrottled:
     def registration(self, network: str) -> None:
         pass
 
+    def mail(self, name: str, network: str) -> bool:
+        return True
+
     def forget(self, names: Collection[str]) -> None:
         pass
 

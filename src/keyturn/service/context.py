@@ -39,6 +39,9 @@ class Uncounted(Metrics):
     def signed_in(self, *, succeeded: bool) -> None:
         pass
 
+    def mailed(self, result: str) -> None:
+        pass
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

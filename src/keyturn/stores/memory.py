@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from keyturn.core.identity import canonical_email, canonical_username, is_email
-from keyturn.core.model import SECOND, Account, Device, EndReason, Micros, Session, User
+from keyturn.core.model import SECOND, Account, Device, EndReason, Mail, Micros, OneTimeToken, Purpose, Session, User
 from keyturn.errors import EmailTaken, StoreUnavailable, UsernameTaken
 from keyturn.ports import SWAPPED_FIELDS, Clock
+from keyturn.stores.memory_mails import MemoryMails, MemoryOneTimeTokens
 
 T = TypeVar("T")
 
@@ -25,9 +26,11 @@ class _Tables:
     accounts: dict[str, Account] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     counters: dict[str, tuple[int, Micros]] = field(default_factory=dict)
+    one_time_tokens: dict[tuple[Purpose, str], OneTimeToken] = field(default_factory=dict)
+    mails: dict[str, Mail] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
-        return _Tables(dict(self.sessions), dict(self.accounts), dict(self.facts), dict(self.counters))
+        return _Tables(*(dict(getattr(self, name)) for name in self.__slots__))
 
 
 class MemorySessions:
@@ -221,6 +224,8 @@ class MemoryTransaction:
         self.users = MemoryUsers(tables)
         self.facts = MemoryFacts(tables)
         self.counters = MemoryCounters(tables, now)
+        self.one_time_tokens = MemoryOneTimeTokens(tables.one_time_tokens, now)
+        self.mails = MemoryMails(tables.mails, now)
 
 
 class MemoryDatabase:

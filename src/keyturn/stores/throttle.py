@@ -198,6 +198,16 @@ class StoredThrottle:
             item = RateLimitItemPerHour(self._limits.registrations)
             self._take([Window("registration", item, f"registration/{self._hash(network)}")])
 
+    def mail(self, name: str, network: str) -> bool:
+        if network:
+            item = RateLimitItemPerHour(self._limits.registrations)
+            self._take([Window("mail", item, f"mail/{self._hash(network)}")])
+        try:
+            self._take([Window("mailbox", RateLimitItemPerHour(self._limits.client), f"{self._hash(name)}/mail")])
+        except TooManyAttempts:
+            return False
+        return True
+
     def forget(self, names: Collection[str]) -> None:
         for name in names:
             self._counters.clear(f"{self._hash(name)}/")
