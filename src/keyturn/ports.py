@@ -182,6 +182,27 @@ class UserStore(Protocol):
         ...
 
 
+@runtime_checkable
+class BulkUserStore(Protocol):
+    """What a store of users may offer besides: many at a time, for an import and an export."""
+
+    def find_many(self, ids: Collection[str], emails: Collection[str], usernames: Collection[str]) -> list[User]:
+        """The users who have one of these ids, or one of these names in its canonical form."""
+        ...
+
+    def insert_many(self, accounts: Sequence[Account]) -> None:
+        """Store new users, with the ids that they have.
+
+        Raises:
+            EmailTaken, UsernameTaken: another user has one of the names; nothing else may be done in this transaction.
+        """
+        ...
+
+    def password_hashes(self, ids: Collection[str]) -> dict[str, str]:
+        """The hashes of those of the users who have one."""
+        ...
+
+
 class FactStore(Protocol):
     """Facts about the database itself, by name, as one transaction that may write sees them."""
 

@@ -97,7 +97,8 @@ class Argon2Hasher:
             return None
         outdated = self.is_outdated(stored)
         if outdated and pepper_id is None:
-            return foreign.verify(stored, password)
+            # To bcrypt, and to HMAC as a key, nothing but zeros is the same as nothing.
+            return foreign.verify(stored, password) if password.strip("\0") else None
         try:
             return foreign.argon2_matches(phc, _keyed(self._peppers[pepper_id], password), bounded=outdated)
         except ValueError:

@@ -52,7 +52,10 @@ def test_nobody_has_a_password() -> None:
 def test_an_empty_password_opens_nothing_whatever_another_system_let_through() -> None:
     of_nothing = "$2b$04$LciGtPNt4Hh/O3TwtoSPIurnSw0l0hq8GWGxKXjfVn/YdmZiCUMgO"
     assert bcrypt.checkpw(b"", of_nothing.encode())
-    assert not hasher().verify(of_nothing, "")
+    for typed in ("", "\0", "\0" * 8):
+        assert not hasher().verify(of_nothing, typed)
+    ours = hasher()
+    assert not ours.verify(ours.hash(""), "")
 
 
 def test_what_can_be_verified_is_told_beforehand() -> None:
