@@ -89,6 +89,10 @@ class SessionStore(Protocol):
         """The user's sessions that neither ended nor expired, the newest first."""
         ...
 
+    def all_of_user(self, user_id: str) -> list[Session]:
+        """Every session of the user that there is, ended and expired ones too, the newest first."""
+        ...
+
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
         """End every session of the user that has not ended, but for `keep`; the caller has locked the user.
 
@@ -117,6 +121,10 @@ class SessionStore(Protocol):
 
     def forget_devices(self, user_id: str) -> None:
         """Blank the device and the address in every session of the user: nothing personal outlives the account."""
+        ...
+
+    def disown(self, user_id: str) -> None:
+        """Forget whose the sessions of the user were, who is gone: from now on they are nobody's (an empty id)."""
         ...
 
     def purge(self, limit: int) -> int:
@@ -267,6 +275,10 @@ class OneTimeTokenStore(Protocol):
         """The token, which is gone then: of any number who take it at once, one gets it."""
         ...
 
+    def of_user(self, user_id: str) -> list[OneTimeToken]:
+        """Every token of a user that there is, expired ones too."""
+        ...
+
     def forget(self, user_id: str) -> None:
         """Delete every token of a user."""
         ...
@@ -300,6 +312,10 @@ class MailStore(Protocol):
 
     def delete(self, mail_id: str) -> None:
         """A mail is sent, or is not to be sent any more."""
+        ...
+
+    def of_user(self, user: User) -> list[Mail]:
+        """Every mail about a user, and those about nobody in particular that go to their address, in its canonical form."""
         ...
 
     def forget(self, user_id: str) -> None:

@@ -58,6 +58,9 @@ class MemorySessions:
     def live_of_user(self, user_id: str) -> list[Session]:
         return self._live(self._of_user(user_id))
 
+    def all_of_user(self, user_id: str) -> list[Session]:
+        return sorted(self._with_users(self._of_user(user_id)), key=lambda s: (-s.created_at, s.id))
+
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
         return self._end([s for s in self._of_user(user_id) if s.ended_at is None and s.id != keep], reason)
 
@@ -75,6 +78,10 @@ class MemorySessions:
         for session in self._of_user(user_id):
             if session.device != Device():
                 self._write(session.id, device=Device(), version=session.version + 1)
+
+    def disown(self, user_id: str) -> None:
+        for session in self._of_user(user_id):
+            self._write(session.id, user_id="", version=session.version + 1)
 
     def purge(self, limit: int) -> int:
         gone = [session.id for session in self._rows.values() if session.expires_at <= self._now][:limit]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keyturn.core.model import Mail, Micros, OneTimeToken, Purpose
+from keyturn.core.identity import canonical_email
+from keyturn.core.model import Mail, Micros, OneTimeToken, Purpose, User
 
 
 class MemoryOneTimeTokens:
@@ -25,6 +26,9 @@ class MemoryOneTimeTokens:
     def take(self, purpose: Purpose, digest: str) -> OneTimeToken | None:
         token = self.find(purpose, digest)
         return self._tokens.pop((purpose, digest)) if token is not None else None
+
+    def of_user(self, user_id: str) -> list[OneTimeToken]:
+        return [token for token in self._tokens.values() if token.user_id == user_id]
 
     def forget(self, user_id: str) -> None:
         self._delete([key for key, token in self._tokens.items() if token.user_id == user_id])
@@ -60,6 +64,14 @@ class MemoryMails:
 
     def delete(self, mail_id: str) -> None:
         self._mails.pop(mail_id, None)
+
+    def of_user(self, user: User) -> list[Mail]:
+        address = canonical_email(user.email)
+        return [
+            mail
+            for mail in self._mails.values()
+            if mail.user_id == user.id or (mail.user_id is None and canonical_email(mail.recipient) == address)
+        ]
 
     def forget(self, user_id: str) -> None:
         for mail in [mail for mail in self._mails.values() if mail.user_id == user_id]:

@@ -7,7 +7,15 @@ from dataclasses import replace
 from keyturn.core.model import Mail, MailKind, Micros, OneTimeToken, Purpose
 from keyturn.errors import NotFound
 from keyturn.ports import Database, Transaction
-from keyturn.testing.store_contract.support import HOUR, WRITERS, at_once, expect_equal, expect_raises, now_of
+from keyturn.testing.store_contract.support import (
+    HOUR,
+    WRITERS,
+    at_once,
+    expect_equal,
+    expect_raises,
+    now_of,
+    sample_user,
+)
 
 
 def _token(database: Database, digest: str = "d1", lifetime: Micros = HOUR, **changes: object) -> OneTimeToken:
@@ -75,6 +83,17 @@ class MailContract:
         expect_equal((_find(database, "d0"), _take(database, "d0")), (None, None))
         purged = [database.transact(lambda t: t.one_time_tokens.purge(2)) for _ in range(3)]
         expect_equal((purged, _take(database, "d9")), ([2, 1, 0], token))
+
+    def test_what_waits_for_a_user_is_found_by_the_user_and_by_the_address(self, database: Database) -> None:
+        token = _token(database)
+        _token(database, "d2", user_id="u2")
+        about = _mail(database, "m1", recipient="old@example.org")
+        to = _mail(database, "m2", user_id=None, recipient="U1@Example.org")
+        _mail(database, "m3", user_id=None, recipient="u2@example.org")
+        _mail(database, "m4", user_id="u2", recipient="u1@example.org")
+        expect_equal(database.read(lambda t: t.one_time_tokens.of_user("u1")), [token])
+        found = database.read(lambda t: t.mails.of_user(sample_user()))
+        expect_equal(sorted(found, key=lambda mail: mail.id), [about, to])
 
     def test_the_one_time_tokens_of_a_user_are_forgotten_and_those_of_others_stay(self, database: Database) -> None:
         _token(database)
