@@ -16,6 +16,7 @@
     ├── ReauthenticationRequired      the sign-in is too long ago for this
     ├── RoleMissing                   signed in, but not as somebody who may do this
     ├── ClaimsHookFailed              an application's function for access tokens failed; ours to the client: internal_error
+    ├── OneTimeTokenInvalid          of a mail: unknown, used, expired, or for another purpose: one answer for all
     └── TokenError
         ├── AccessTokenMissing
         ├── AccessTokenInvalid        malformed, forged, expired or revoked: one answer for all
@@ -146,6 +147,13 @@ def _in_words(seconds: int) -> str:
 
 class ClaimsHookFailed(KeyturnError):
     pass
+
+
+class OneTimeTokenInvalid(KeyturnError):
+    code = "one_time_token_invalid"
+    message = (
+        "This link is not good any more: it was used, or is too old, or something has changed since. Ask for a new one."
+    )
 
 
 class TokenError(KeyturnError):

@@ -82,6 +82,7 @@ STATUS: Mapping[type[KeyturnError], int] = {
     errors.RegistrationClosed: 403,
     errors.ReauthenticationRequired: 403,
     errors.RoleMissing: 403,
+    errors.OneTimeTokenInvalid: 403,
     CrossOrigin: 403,
     HttpsRequired: 403,
     errors.NotFound: 404,

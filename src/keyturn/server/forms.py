@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from starlette.types import Receive
 
 from keyturn.core.passwords import MAX_LENGTH
@@ -72,6 +72,20 @@ class EmailForm(Body):
 
 class CloseForm(Body):
     current_password: Annotated[SecretStr, AfterValidator(_password)]
+
+
+class ForgotForm(Body):
+    email: ShortText
+
+
+class LinkForm(Body):
+    """The page that a link in a mail leads to."""
+
+    token: Annotated[str, Field(max_length=128, repr=False)]
+
+
+class ResetForm(LinkForm):
+    new_password: SecretStr
 
 
 class NoFields(Body):

@@ -9,6 +9,7 @@ from keyturn.http.problems import InvalidRequest
 from keyturn.server import schemas
 from keyturn.server.api import Api
 from keyturn.server.calls import Call
+from keyturn.server.mail_api import MailApi
 
 _BEARER = (errors.AccessTokenMissing, errors.AccessTokenInvalid, DuplicateCookie)
 _STORE = (errors.StoreUnavailable, errors.Overloaded)
@@ -156,6 +157,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             errors=(errors.CurrentPasswordWrong, errors.TooManyAttempts, errors.EmailTaken, *_BEARER, *_STORE),
             security=_ACCESS,
         ),
+        *_mail_calls(MailApi(api), base),
         Call(
             "GET",
             f"{base}/verify",
@@ -164,6 +166,47 @@ def account_calls(api: Api, base: str) -> list[Call]:
             status=204,
             errors=(CrossOrigin, *_BEARER),
             security=_ACCESS,
+        ),
+    ]
+
+
+def _mail_calls(mail: MailApi, base: str) -> list[Call]:
+    """What is done with mails."""
+    return [
+        Call(
+            "POST",
+            f"{base}/email/verification",
+            "Send a link that verifies one's e-mail address",
+            mail.send_verification,
+            status=202,
+            errors=(errors.TooManyAttempts, *_BEARER, *_STORE),
+            security=_ACCESS,
+        ),
+        Call(
+            "POST",
+            f"{base}/email/verification/{{token}}",
+            "Verify an e-mail address",
+            mail.verify_email,
+            status=204,
+            errors=(errors.OneTimeTokenInvalid, *_STORE),
+        ),
+        Call(
+            "POST",
+            f"{base}/password/forgot",
+            "Send a link for a new password, if there is such an account",
+            mail.forgot_password,
+            body=schemas.ForgotBody,
+            status=202,
+            errors=(errors.TooManyAttempts, *_STORE),
+        ),
+        Call(
+            "POST",
+            f"{base}/password/reset",
+            "Set a new password by the token of a mail: every session ends",
+            mail.reset_password,
+            body=schemas.ResetBody,
+            status=204,
+            errors=(errors.OneTimeTokenInvalid, *_STORE),
         ),
     ]
 

@@ -82,6 +82,15 @@ class PasswordBody(Body):
     new_password: SecretStr
 
 
+class ForgotBody(Body):
+    email: ShortText
+
+
+class ResetBody(Body):
+    token: Annotated[SecretStr, Field(max_length=128)]
+    new_password: SecretStr
+
+
 class Answer(BaseModel):
     """What the body of an answer looks like, for the description. The answers themselves are plain values of ours: nothing is
     gained by validating them again at every call."""

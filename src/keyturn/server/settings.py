@@ -29,9 +29,11 @@ from keyturn.server.settings_fields import (
     BasePath,
     Host,
     Issuer,
+    MailFrom,
     Network,
     Origin,
     Reference,
+    SmtpUrl,
     lasting,
     whole,
     written,
@@ -39,7 +41,7 @@ from keyturn.server.settings_fields import (
 from keyturn.server.settings_sources import Given, Sources, variable
 
 KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous", "metrics_token")
-SECRETS = (*KEYS, "database_url", "rate_limit_url")
+SECRETS = (*KEYS, "database_url", "rate_limit_url", "smtp_password")
 LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
 HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
@@ -110,6 +112,14 @@ class Settings(BaseModel):
     rate_limit_refresh: Annotated[int, whole(1, 1_000_000)] = 6000
     rate_limit_url: SecretStr | None = None
 
+    smtp_url: SmtpUrl | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = True
+    mail_from: MailFrom | None = None
+    mail_templates: Path | None = None
+    reset_ttl: Annotated[Micros, lasting("5m", "24h")] = written("1h")
+    verification_ttl: Annotated[Micros, lasting("5m", "30d")] = written("1d")
+
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_token: SecretStr | None = None
@@ -157,6 +167,27 @@ class Settings(BaseModel):
         if issuer and not cls.development_for(issuer) and memory is not None and memory < floor:
             raise ValueError(f"of {time_cost} needs {variable('hash_memory_kib')} to be at least {floor} (KiB)")
         return time_cost
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _of_a_user_of_the_mail_server(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if password is not None and "smtp_url" in info.data and "@" not in (info.data["smtp_url"] or ""):
+            raise ValueError(f"needs a user: {variable('smtp_url')}=smtp://user@host")
+        return password
+
+    @field_validator("smtp_starttls")
+    @classmethod
+    def _no_password_in_the_clear(cls, starttls: bool, info: ValidationInfo) -> bool:
+        if not starttls and info.data.get("smtp_password") is not None:
+            raise ValueError(f"must be true where there is a {variable('smtp_password')}: it would go in the clear")
+        return starttls
+
+    @field_validator("mail_from")
+    @classmethod
+    def _said_with_a_mail_server(cls, mail_from: str | None, info: ValidationInfo) -> str | None:
+        if mail_from is None and info.data.get("smtp_url") is not None:
+            raise ValueError(f"must be set where {variable('smtp_url')} is, such as Example <no-reply@example.com>")
+        return mail_from
 
     @property
     def policy(self) -> Policy:

@@ -24,6 +24,7 @@ from keyturn.server.arrival import arrival_of, path_on_this_site
 from keyturn.server.calls import Document, Incoming, Reply, validated
 from keyturn.server.forms import NoFields, SignInForm, SignUpForm
 from keyturn.server.site_account import AccountPage
+from keyturn.server.site_mail import MailPages
 from keyturn.service import ending
 from keyturn.service.context import Grant
 from keyturn.service.register import NewUser, register
@@ -50,6 +51,10 @@ class Site:
     @property
     def account(self) -> AccountPage:
         return AccountPage(self.api, self.pages)
+
+    @property
+    def mail(self) -> MailPages:
+        return MailPages(self.api, self.pages)
 
     async def home(self, incoming: Incoming) -> Reply:
         """Who is signed in, or the sign-in form, or a page that finds out which of the two it is."""
@@ -108,7 +113,7 @@ class Site:
             return await self.account.show(incoming, arrival.return_to)
         except (AccessTokenMissing, AccessTokenInvalid):
             view = self._view(signing_up=signing_up)
-            told = words.ENDED.get(arrival.reason or "")
+            told = words.ARRIVED.get(arrival.reason or "")
             return await self._not_signed_in(incoming, replace(view, notice=told, return_to=arrival.return_to))
 
     async def _not_signed_in(self, incoming: Incoming, view: SignedOut) -> Reply:

@@ -34,13 +34,18 @@ class AccountPage:
     pages: Pages
 
     async def show(
-        self, incoming: Incoming, return_to: str | None = None, failed: Mapping[str, Form] | None = None
+        self,
+        incoming: Incoming,
+        return_to: str | None = None,
+        failed: Mapping[str, Form] | None = None,
+        verification: Form | None = None,
     ) -> Reply:
         """Who is signed in.
 
         Args:
             return_to: a path on this site that they came from.
             failed: forms that did not do, by name.
+            verification: what became of the button that sends a link for one's address.
 
         Raises:
             AccessTokenMissing, AccessTokenInvalid
@@ -53,7 +58,8 @@ class AccountPage:
 
         user, sessions = await self.api.storing.run(load)
         view = self._view(claims, user, sessions, failed or {})
-        return Reply(content=document(self.pages.signed_in(replace(view, return_to=return_to))))
+        view = replace(view, return_to=return_to, verification=verification or Form())
+        return Reply(content=document(self.pages.signed_in(view)))
 
     async def change_profile(self, incoming: Incoming) -> Reply:
         async def change(claims: AccessClaims) -> Reply:
@@ -135,6 +141,7 @@ class AccountPage:
         profile = Form({"username": user.username or "", "full_name": user.full_name or ""})
         return SignedIn(
             email=user.email,
+            email_verified=user.email_verified,
             username=user.username,
             full_name=user.full_name,
             roles=user.roles,

@@ -15,7 +15,16 @@ from keyturn.web.pages import Pages, Shared
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "public, no-cache"
-_LEFT_BEHIND = ("/profile", "/email", "/password", "/close")
+_LEFT_BEHIND = (
+    "/profile",
+    "/email",
+    "/password",
+    "/close",
+    "/reset-password",
+    "/verify-email",
+    "/was-it-you",
+    "/send-verification",
+)
 
 
 def open_site(api: Api, base_path: str) -> Site:
@@ -36,7 +45,7 @@ def open_site(api: Api, base_path: str) -> Site:
 
 def site_calls(site: Site) -> list[Call]:
     """The addresses of the pages and of their forms."""
-    form, account = partial(Call, "POST", takes_form=True), site.account
+    form, account, mail = partial(Call, "POST", takes_form=True), site.account, site.mail
     return [
         Call("GET", HOME, "The first page", site.home),
         form("/sign-in", "Sign in", site.sign_in),
@@ -50,6 +59,15 @@ def site_calls(site: Site) -> list[Call]:
         form("/email", "Change one's e-mail address", account.change_email),
         form("/password", "Change one's password", account.change_password),
         form("/close", "Close one's account", account.close),
+        Call("GET", "/forgot-password", "The page for a forgotten password", mail.forgot),
+        form("/forgot-password", "Send a link for a new password", mail.send_reset),
+        Call("GET", "/reset-password/{token}", "The page for a new password", mail.reset_page),
+        form("/reset-password", "Set a new password", mail.reset),
+        Call("GET", "/verify-email/{token}", "The page that verifies an address", mail.verify_page),
+        form("/verify-email", "Verify an address", mail.verify),
+        Call("GET", "/was-it-you/{token}", "The page that ends all sessions", mail.was_it_you_page),
+        form("/was-it-you", "End every session of the user", mail.end_sessions),
+        form("/send-verification", "Send a link that verifies one's address", mail.send_verification),
         *(Call("GET", path, "Back to the first page", site.back_home) for path in _LEFT_BEHIND),
     ]
 

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from keyturn.core.model import Purpose
 from keyturn.errors import SettingsError
 from keyturn.hashing import Argon2Hasher, Pepper
 from keyturn.http.cookies import CookieNames
@@ -29,7 +30,9 @@ from keyturn.server.edge import Edge, no_error_page
 from keyturn.server.guard import Guard
 from keyturn.server.imports import imported
 from keyturn.server.lanes import Lane
+from keyturn.server.mailing import open_postman, outbox_of
 from keyturn.server.openapi import describe
+from keyturn.server.outbox_page import OutboxPage
 from keyturn.server.playground import Playground
 from keyturn.server.playground_page import PlaygroundApi, playground_calls, playground_pages
 from keyturn.server.routes import account_calls, service_calls
@@ -40,6 +43,7 @@ from keyturn.server.site_routes import client_pages, open_site, site_calls, stat
 from keyturn.server.watch import Watch
 from keyturn.service.attempts import Unthrottled
 from keyturn.service.context import Context
+from keyturn.service.one_time import LIFETIMES
 from keyturn.service.refresh import refresh_many
 from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations
@@ -135,6 +139,8 @@ def open_context(
             settings.password_min_length, settings.password_blocklist, variable("password_blocklist")
         ),
         throttle=_throttle(settings, database, keys),
+        token_lifetimes=LIFETIMES
+        | {Purpose.RESET_PASSWORD: settings.reset_ttl, Purpose.VERIFY_EMAIL: settings.verification_ttl},
         refresh_limit=RefreshLimit(settings.rate_limit_refresh if settings.rate_limits and policy.window else None),
     )
 
@@ -230,7 +236,11 @@ def compose(settings: Settings, context: Context) -> Composed:
     site = open_site(api, settings.base_path) if settings.pages else None
     if site is not None:
         calls, pages = [*calls, *site_calls(site)], [*pages, *static_pages(site)]
-    lifespan = lifespan_of(api, partial(watch.sample, api))
+        outbox = outbox_of(settings)
+        # Whoever reads it can set everybody's password: no setting shows it in production.
+        if outbox is not None and settings.development_for(issuer):
+            calls.append(OutboxPage(outbox, site.pages, api.storing).call)
+    lifespan = lifespan_of(api, partial(watch.sample, api), open_postman(settings, context))
     edge = Edge(
         router(calls, origins, pages, lifespan),
         issuer=issuer,

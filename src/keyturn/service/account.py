@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from keyturn.core.identity import clean_email, clean_full_name, clean_username
-from keyturn.core.model import AccessClaims, Account, EndReason, Micros, Session, User
+from keyturn.core.model import AccessClaims, Account, EndReason, MailKind, Micros, Session, User
 from keyturn.errors import AccessTokenInvalid, CurrentPasswordWrong
 from keyturn.ports import Transaction
 from keyturn.service.attempts import attempts_to_confirm, forget_attempts, password_is_right
@@ -22,6 +22,7 @@ from keyturn.service.context import (
     open_session,
 )
 from keyturn.service.events import announce_ends, record
+from keyturn.service.mail import queue
 
 
 def who_am_i(context: Context, claims: AccessClaims) -> tuple[Session, User]:
@@ -76,6 +77,7 @@ def change_password(
     def work(tx: Transaction) -> tuple[Micros, Session, User, list[str]]:
         session, user = _lock_confirmed(tx, claims, account)
         tx.users.set_password_hash(user.id, new_hash)
+        tx.one_time_tokens.forget(user.id)
         ended = tx.sessions.end_of_user(user.id, EndReason.PASSWORD_CHANGED)
         same_way = replace(options, delivery=session.delivery, remember=session.remember)
         return tx.now, open_session(context, tx, user, same_way), user, ended
@@ -87,7 +89,7 @@ def change_password(
 
 
 def change_email(context: Context, claims: AccessClaims, current_password: str, email: str) -> User:
-    """Change one's e-mail address, which is what one signs in with; nobody has verified the new one.
+    """Change one's e-mail address, which is what one signs in with. The new one is sent a link to verify it, the old one is told.
 
     Raises:
         AccessTokenInvalid, CurrentPasswordWrong, TooManyAttempts, InvalidInput, EmailTaken, Overloaded
@@ -100,6 +102,9 @@ def change_email(context: Context, claims: AccessClaims, current_password: str, 
         _, user = _lock_confirmed(tx, claims, account)
         changed = replace(user, email=address, email_verified=False)
         tx.users.update(changed)
+        tx.one_time_tokens.forget(user.id)
+        queue(context, tx, MailKind.VERIFICATION, changed.email, changed)
+        queue(context, tx, MailKind.EMAIL_CHANGED, user.email, changed, at=str(tx.now))
         return changed
 
     user = context.database.transact(work)
@@ -134,6 +139,8 @@ def close_account(tx: Transaction, user_id: str) -> list[str]:
     """
     ended = tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DELETED)
     tx.sessions.forget_devices(user_id)
+    tx.one_time_tokens.forget(user_id)
+    tx.mails.forget(user_id)
     tx.users.delete(user_id)
     return ended
 

@@ -69,6 +69,7 @@ def set_disabled(context: Context, user_id: str, *, disabled: bool) -> User:
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
         changed = replace(user, disabled=disabled)
         tx.users.update(changed)
+        tx.one_time_tokens.forget(user.id)
         return changed, tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DISABLED) if disabled else []
 
     event = "user_disabled" if disabled else "user_enabled"
@@ -105,6 +106,7 @@ def set_password(context: Context, user_id: str, password: str) -> User:
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
         tx.users.set_password_hash(user.id, new_hash)
+        tx.one_time_tokens.forget(user.id)
         return user, tx.sessions.end_of_user(user.id, EndReason.PASSWORD_CHANGED)
 
     return _change(context, account.user.id, work, "authn_password_change", EndReason.PASSWORD_CHANGED)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
+from keyturn.core.model import Purpose
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -84,9 +86,11 @@ class SignedIn:
         expires_in: seconds until the page needs the next access token.
         forms: that change the account: profile, email, password, close.
         return_to: a path on this site that somebody came from.
+        verification: what became of the button that sends a link for their address; `sent` among its values: it was sent.
     """
 
     email: str
+    email_verified: bool
     username: str | None
     full_name: str | None
     roles: Sequence[str]
@@ -96,10 +100,40 @@ class SignedIn:
     expires_in: float
     forms: Mapping[str, Form]
     return_to: str | None = None
+    verification: Form = field(default_factory=Form)
 
     @property
     def name(self) -> str:
         return self.full_name or self.username or self.email
+
+
+@dataclass(frozen=True, slots=True)
+class MailLink:
+    """The page that a link in a mail leads to.
+
+    Attributes:
+        purpose: what its button does.
+        token: of the link.
+        done: whether it was done.
+        stale: whether the link is not good any more.
+        form: what it asks for.
+    """
+
+    purpose: Purpose
+    token: str = field(default="", repr=False)
+    done: bool = False
+    stale: bool = False
+    form: Form = field(default_factory=Form)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail that was kept instead of sent, for the page that shows them."""
+
+    to: str
+    subject: str
+    date: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

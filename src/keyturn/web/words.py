@@ -34,6 +34,12 @@ ENDED: Mapping[str, Notice] = {
 }
 """By the reason of the end."""
 
+ARRIVED: Mapping[str, Notice] = {
+    **ENDED,
+    "password_set": Notice("Your password is set, and all your devices are signed out. Sign in with the new password."),
+}
+"""Why somebody comes to the sign-in page, by what their link says."""
+
 ELSEWHERE = Notice(
     "An application of this site is signed in here, but this page is not.",
     "Signing in on this page signs that application out.",
