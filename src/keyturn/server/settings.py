@@ -171,7 +171,7 @@ class Settings(BaseModel):
     @field_validator("smtp_password")
     @classmethod
     def _of_a_user_of_the_mail_server(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if password is not None and "smtp_url" in info.data and "@" not in (info.data["smtp_url"] or ""):
+        if password is not None and "@" not in (info.data.get("smtp_url") or "@"):
             raise ValueError(f"needs a user: {variable('smtp_url')}=smtp://user@host")
         return password
 

@@ -70,7 +70,9 @@ def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
     token.write_text(OTHER_PEPPER)
     url = tmp_path / "keyturn-database-url"
     url.write_text("postgresql://keyturn:hunter2@db/keyturn")
-    for file in (path, pepper, token, url):
+    mail = tmp_path / "keyturn-smtp-password"
+    mail.write_text("hunter2")
+    for file in (path, pepper, token, url, mail):
         file.chmod(0o600)
     settings = load(KEYTURN_CONFIG=config(tmp_path, example().replace("/run/secrets", str(tmp_path))))
     assert settings.issuer == "https://auth.example.com"
