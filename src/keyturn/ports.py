@@ -6,10 +6,21 @@ A database other than ours is a class with these methods that passes the contrac
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
-from keyturn.core.model import Account, EndReason, Mail, Micros, OneTimeToken, Purpose, Session, User
+from keyturn.core.model import (
+    Account,
+    EndReason,
+    Identity,
+    Mail,
+    Micros,
+    OneTimeToken,
+    Person,
+    Purpose,
+    Session,
+    User,
+)
 
 T = TypeVar("T")
 
@@ -211,6 +222,34 @@ class BulkUserStore(Protocol):
         ...
 
 
+class IdentityStore(Protocol):
+    """The providers' accounts that open accounts here, as one transaction sees them."""
+
+    def insert(self, identity: Identity) -> None:
+        """Store a new one.
+
+        Raises:
+            IdentityTaken: its issuer and subject are there already, whosever they are.
+        """
+        ...
+
+    def find(self, issuer: str, subject: str) -> Identity | None:
+        """The identity of this issuer and subject, compared to the letter."""
+        ...
+
+    def of_user(self, user_id: str) -> list[Identity]:
+        """The user's identities, the oldest first."""
+        ...
+
+    def delete(self, identity_id: str) -> None:
+        """Delete one; it opens nothing any more."""
+        ...
+
+    def delete_of_user(self, user_id: str) -> None:
+        """Delete all of a user's."""
+        ...
+
+
 class FactStore(Protocol):
     """Facts about the database itself, by name, as one transaction that may write sees them."""
 
@@ -341,6 +380,9 @@ class Transaction(Protocol):
     def users(self) -> UserStore: ...
 
     @property
+    def identities(self) -> IdentityStore: ...
+
+    @property
     def facts(self) -> FactStore: ...
 
     @property
@@ -418,6 +460,58 @@ class Metrics(Protocol):
 
     def mailed(self, result: str) -> None:
         """A mail was `sent`, is `put_off`, or was `given_up`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What ties a way back from a provider to the way there.
+
+    Attributes:
+        redirect_uri: where the provider sends the browser back to.
+        state: comes back in the address.
+        nonce: comes back within the ID token.
+        code_verifier: shows that whoever redeems a code is whoever asked for it (PKCE, RFC 7636).
+    """
+
+    redirect_uri: str
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    code_verifier: str = field(repr=False)
+
+
+class Provider(Protocol):
+    """Somebody else's accounts to sign in with. Called from several threads; each call may ask over the network."""
+
+    @property
+    def issuer(self) -> str:
+        """The provider's own name: identities are kept under it."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        ...
+
+    def authorization_url(self, handshake: Handshake) -> str:
+        """Where to send a browser, for its user to say who they are.
+
+        Raises:
+            ProviderUnavailable, ProviderInvalid
+        """
+        ...
+
+    def person(self, handshake: Handshake, code: str, issuer: str | None) -> Person:
+        """Redeem the code that a browser came back with.
+
+        Args:
+            handshake: the one that the browser was sent there with.
+            code: as it came.
+            issuer: `iss` of the address, if there was one (RFC 9207).
+
+        Raises:
+            ProviderUnavailable, ProviderInvalid
+        """
         ...
 
 

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from tests.support.wire import Wire
 
-from keyturn.errors import ReauthenticationRequired, RoleMissing
+from keyturn.errors import RoleMissing
 from keyturn.http.problems import STATUS, MethodNotAllowed
 
 
@@ -82,8 +82,8 @@ def test_every_credential_that_a_call_names_is_described(document: dict[str, Any
 
 
 def test_every_error_that_can_reach_a_client_is_listed_with_its_status(document: dict[str, Any]) -> None:
-    # A method that no call takes belongs to no call; roles and the age of a sign-in are asked for by applications alone.
-    of_no_call = {MethodNotAllowed, RoleMissing, ReauthenticationRequired}
+    # A method that no call takes belongs to no call; roles are asked for by applications alone.
+    of_no_call = {MethodNotAllowed, RoleMissing}
     wanted = {(status, error.code) for error, status in STATUS.items() if error not in of_no_call}
     assert set(codes(document)) == wanted
 
@@ -108,6 +108,12 @@ def test_every_call_of_the_contract_is_there(document: dict[str, Any]) -> None:
         ("POST", "/password"),
         ("POST", "/email"),
         ("GET", "/verify"),
+        ("GET", "/providers"),
+        ("GET", "/providers/{name}/start"),
+        ("GET", "/providers/{name}/callback"),
+        ("POST", "/providers/{name}/connect"),
+        ("GET", "/identities"),
+        ("DELETE", "/identities/{id}"),
         ("GET", "/.well-known/jwks.json"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),

@@ -66,6 +66,40 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody as a provider vouches for them.
+
+    Attributes:
+        issuer: the provider, as it names itself (`iss`).
+        subject: who it is among the provider's users (`sub`); never changes, and is never given to another.
+        email: what the provider says of their address; may change, and identifies nobody.
+        owns_email: whether the provider has the last word on who has this address, and says that they have.
+    """
+
+    issuer: str
+    subject: str
+    email: str | None = None
+    owns_email: bool = False
+    full_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A provider's account that opens an account here. Issuer and subject together are unique.
+
+    Attributes:
+        email: as the provider said when the two were connected, for their owner to recognise it by.
+    """
+
+    id: str
+    user_id: str
+    issuer: str
+    subject: str
+    email: str | None
+    created_at: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """What a user recognises a session by.
 

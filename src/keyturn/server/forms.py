@@ -37,6 +37,10 @@ def _password(value: SecretStr) -> SecretStr:
     return value
 
 
+CurrentPassword = Annotated[SecretStr, AfterValidator(_password)] | None
+"""None where the account has none: then its form does not ask."""
+
+
 class SignInForm(Body):
     """A box that is not ticked is not sent."""
 
@@ -54,7 +58,7 @@ class SignUpForm(Body):
 
 
 class PasswordForm(Body):
-    current_password: Annotated[SecretStr, AfterValidator(_password)]
+    current_password: CurrentPassword = None
     new_password: SecretStr
 
 
@@ -67,11 +71,17 @@ class ProfileForm(Body):
 
 class EmailForm(Body):
     email: ShortText
-    current_password: Annotated[SecretStr, AfterValidator(_password)]
+    current_password: CurrentPassword = None
 
 
 class CloseForm(Body):
-    current_password: Annotated[SecretStr, AfterValidator(_password)]
+    current_password: CurrentPassword = None
+
+
+class ConnectForm(Body):
+    """For connecting and disconnecting a provider's account."""
+
+    current_password: CurrentPassword = None
 
 
 class ForgotForm(Body):

@@ -38,10 +38,12 @@ from keyturn.server.settings_fields import (
     whole,
     written,
 )
+from keyturn.server.settings_providers import ClientId, ProviderName, ProviderSettings
 from keyturn.server.settings_sources import Given, Sources, variable
 
+PROVIDER_SECRETS = ("client_secret",)
 KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous", "metrics_token")
-SECRETS = (*KEYS, "database_url", "rate_limit_url", "smtp_password")
+SECRETS = (*KEYS, "database_url", "rate_limit_url", "smtp_password", "google_client_secret")
 LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
 HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
@@ -50,6 +52,9 @@ HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
 _IN_WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "mapping_type": "must be tables of the settings file, such as [providers.google]",
+    "missing": "is missing",
+    "model_type": "must be a table",
     "path_type": "must be a path",
     "string_type": "must be text",
     "string_unicode": "must be UTF-8 text",
@@ -120,6 +125,10 @@ class Settings(BaseModel):
     reset_ttl: Annotated[Micros, lasting("5m", "24h")] = written("1h")
     verification_ttl: Annotated[Micros, lasting("5m", "30d")] = written("1d")
 
+    providers: Mapping[ProviderName, ProviderSettings] | None = None
+    google_client_id: ClientId | None = None
+    google_client_secret: SecretStr | None = None
+
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_token: SecretStr | None = None
@@ -158,6 +167,15 @@ class Settings(BaseModel):
         if info.data["access_secret"] is not None and algorithm != "HS256":
             raise ValueError(f"contradicts {secret}: a shared secret means HS256; remove one of the two")
         return algorithm
+
+    @field_validator("google_client_secret")
+    @classmethod
+    def _with_the_id(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (secret is None) != (info.data.get("google_client_id") is None):
+            raise ValueError(f"and {variable('google_client_id')} go together: set both or none")
+        if secret is not None and "google" in (info.data.get("providers") or {}):
+            raise ValueError("and the table providers.google are two for one: remove one of them")
+        return secret
 
     @field_validator("hash_time_cost")
     @classmethod
@@ -230,7 +248,8 @@ def load_settings(
     Raises:
         SettingsError: one line for every problem.
     """
-    sources = Sources(Settings.model_fields, SECRETS, LISTS)
+    of_provider = Sources(ProviderSettings.model_fields, PROVIDER_SECRETS, ("scopes",))
+    sources = Sources(Settings.model_fields, SECRETS, LISTS, {"providers": of_provider})
     given = sources.gather(flags, os.environ if environ is None else environ)
     settings, problems = _validated(given)
     problems = [*sources.problems, *problems, *_weaknesses(given)]
@@ -252,7 +271,11 @@ def _validated(given: Mapping[str, Given]) -> tuple[Settings | None, list[str]]:
 def _sentence(error: ErrorDetails, given: Mapping[str, Given]) -> str:
     setting, *item = error["loc"]
     name = given[str(setting)].name if setting in given else variable(str(setting))
-    place = f"{name}, item {int(item[0]) + 1}," if item else name
+    place = name
+    if setting == "providers" and item:
+        place = ".".join(["providers", *map(str, item)]).removesuffix(".[key]")
+    elif item:
+        place = f"{name}, item {int(item[0]) + 1},"
     message = _IN_WORDS.get(error["type"]) or error["msg"]
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{place} {message}."

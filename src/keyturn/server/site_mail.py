@@ -34,10 +34,12 @@ class MailPages:
     Attributes:
         api: the handlers of the API, whose parts they share.
         pages: renders.
+        account: the account page, which has a button of ours.
     """
 
     api: Api
     pages: Pages
+    account: AccountPage
 
     async def forgot(self, incoming: Incoming) -> Reply:
         return Reply(content=document(self.pages.forgot(Form())))
@@ -91,7 +93,7 @@ class MailPages:
     async def send_verification(self, incoming: Incoming) -> Reply:
         """The button of the account page."""
         validated(NoFields, incoming.form)
-        address, account = incoming.client.address, AccountPage(self.api, self.pages)
+        address, account = incoming.client.address, self.account
         try:
             claims = self.api.credentials.claims(incoming.headers)
             await self.api.storing.run(lambda: recovery.send_verification(self.api.context, claims, address))

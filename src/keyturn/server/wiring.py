@@ -35,7 +35,8 @@ from keyturn.server.openapi import describe
 from keyturn.server.outbox_page import OutboxPage
 from keyturn.server.playground import Playground
 from keyturn.server.playground_page import PlaygroundApi, playground_calls, playground_pages
-from keyturn.server.routes import account_calls, service_calls
+from keyturn.server.providers import open_providers
+from keyturn.server.routes import account_calls, provider_calls, service_calls
 from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import variable
@@ -221,7 +222,9 @@ def compose(settings: Settings, context: Context) -> Composed:
         hashing=Lane(settings.hash_concurrency, settings.hash_queue),
         storing=Lane(_STORE_THREADS, _STORE_QUEUE),
     )
-    calls = [*account_calls(api, settings.base_path), *service_calls(api)]
+    providers = open_providers(api, settings)
+    base = settings.base_path
+    calls = [*account_calls(api, base), *provider_calls(providers, base), *service_calls(api)]
     description = describe(calls, issuer=issuer, version=version("keyturn"), cookies=cookies)
     shown = settings.developer_pages
     if shown is None:
@@ -233,7 +236,7 @@ def compose(settings: Settings, context: Context) -> Composed:
         playground = Playground(f"{issuer}/playground", context.clock, context.entropy, context.hasher)
         calls += playground_calls(PlaygroundApi(playground, api.storing))
         pages += playground_pages()
-    site = open_site(api, settings.base_path) if settings.pages else None
+    site = open_site(api, providers, base) if settings.pages else None
     if site is not None:
         calls, pages = [*calls, *site_calls(site)], [*pages, *static_pages(site)]
         outbox = outbox_of(settings)

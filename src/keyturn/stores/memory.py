@@ -12,8 +12,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from keyturn.core.identity import canonical_email, canonical_username, is_email
-from keyturn.core.model import SECOND, Account, Device, EndReason, Mail, Micros, OneTimeToken, Purpose, Session, User
-from keyturn.errors import EmailTaken, StoreUnavailable, UsernameTaken
+from keyturn.core.model import (
+    SECOND,
+    Account,
+    Device,
+    EndReason,
+    Identity,
+    Mail,
+    Micros,
+    OneTimeToken,
+    Purpose,
+    Session,
+    User,
+)
+from keyturn.errors import EmailTaken, IdentityTaken, StoreUnavailable, UsernameTaken
 from keyturn.ports import SWAPPED_FIELDS, Clock
 from keyturn.stores.memory_mails import MemoryMails, MemoryOneTimeTokens
 
@@ -24,6 +36,7 @@ T = TypeVar("T")
 class _Tables:
     sessions: dict[str, Session] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     counters: dict[str, tuple[int, Micros]] = field(default_factory=dict)
     one_time_tokens: dict[tuple[Purpose, str], OneTimeToken] = field(default_factory=dict)
@@ -176,6 +189,33 @@ def _has_username(user: User, username: str) -> bool:
     return user.username is not None and canonical_username(user.username) == canonical_username(username)
 
 
+class MemoryIdentities:
+    """`keyturn.ports.IdentityStore` in memory."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._rows = tables.identities
+
+    def insert(self, identity: Identity) -> None:
+        if self.find(identity.issuer, identity.subject) is not None:
+            raise IdentityTaken
+        self._rows[identity.id] = identity
+
+    def find(self, issuer: str, subject: str) -> Identity | None:
+        return next((one for one in self._rows.values() if (one.issuer, one.subject) == (issuer, subject)), None)
+
+    def of_user(self, user_id: str) -> list[Identity]:
+        return sorted(
+            (one for one in self._rows.values() if one.user_id == user_id), key=lambda i: (i.created_at, i.id)
+        )
+
+    def delete(self, identity_id: str) -> None:
+        self._rows.pop(identity_id, None)
+
+    def delete_of_user(self, user_id: str) -> None:
+        for identity in self.of_user(user_id):
+            self.delete(identity.id)
+
+
 class MemoryFacts:
     """`keyturn.ports.FactStore` in memory."""
 
@@ -229,6 +269,7 @@ class MemoryTransaction:
         self.now = now
         self.sessions = MemorySessions(tables, now)
         self.users = MemoryUsers(tables)
+        self.identities = MemoryIdentities(tables)
         self.facts = MemoryFacts(tables)
         self.counters = MemoryCounters(tables, now)
         self.one_time_tokens = MemoryOneTimeTokens(tables.one_time_tokens, now)

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from keyturn.web.assets import Asset
 from keyturn.web.texts import LANGUAGE, TEXTS, ago
-from keyturn.web.views import Failure, Form, Letter, MailLink, SignedIn, SignedOut
+from keyturn.web.views import Failure, Form, Letter, MailLink, ProviderLink, SignedIn, SignedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,13 @@ class Shared:
         refresh_path: where the script refreshes.
         refresh_timeout: seconds after which it gives a refresh up.
         password_min_length: characters, for the rules in words.
+        providers: whose accounts one can sign in with.
     """
 
     refresh_path: str
     refresh_timeout: float
     password_min_length: int
+    providers: Sequence[ProviderLink] = ()
 
 
 class Pages:
@@ -72,6 +74,10 @@ class Pages:
     def outbox(self, letters: Sequence[Letter]) -> str:
         """The mails that were kept instead of sent."""
         return self._render("outbox.html", letters=letters)
+
+    def leaving(self, url: str) -> str:
+        """A page that leads to a provider, by itself and by a link."""
+        return self._render("leaving.html", url=url)
 
     def failure(self, view: Failure) -> str:
         """What went wrong, for errors that belong to no form."""

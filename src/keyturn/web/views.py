@@ -38,6 +38,37 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderLink:
+    """Somebody whose accounts one can sign in with.
+
+    Attributes:
+        name: in the settings.
+        label: what people call it.
+        start: where to go.
+    """
+
+    name: str
+    label: str
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A provider's account that opens this one.
+
+    Attributes:
+        email: by which its owner recognises it.
+        provider: its name in the settings, if it is still there.
+    """
+
+    id: str
+    label: str
+    email: str | None
+    since: datetime
+    provider: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SignedOut:
     """The sign-in page, or the sign-up page.
 
@@ -53,6 +84,11 @@ class SignedOut:
     registration_open: bool = False
     notice: Notice | None = None
     return_to: str | None = None
+
+    @property
+    def more_query(self) -> str:
+        """For links that have a query already."""
+        return f"&return_to={quote(self.return_to, safe='')}" if self.return_to else ""
 
     @property
     def query(self) -> str:
@@ -87,6 +123,8 @@ class SignedIn:
         forms: that change the account: profile, email, password, close.
         return_to: a path on this site that somebody came from.
         verification: what became of the button that sends a link for their address; `sent` among its values: it was sent.
+        has_password: whether forms ask for one; otherwise a fresh sign-in is needed.
+        connected: what else opens the account.
     """
 
     email: str
@@ -101,6 +139,11 @@ class SignedIn:
     forms: Mapping[str, Form]
     return_to: str | None = None
     verification: Form = field(default_factory=Form)
+    has_password: bool = True
+    connected: Sequence[Connected] = ()
+
+    def form(self, name: str) -> Form:
+        return self.forms.get(name, Form())
 
     @property
     def name(self) -> str:

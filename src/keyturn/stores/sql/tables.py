@@ -6,7 +6,19 @@ one row and no index.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Dialect, Index, LargeBinary, MetaData, Table, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 
 from keyturn.ports import ID_BYTES
 
@@ -95,6 +107,19 @@ sessions = Table(
     Column("device_address", Text, nullable=False),
 )
 
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign key: the users may be in a table of the application.
+    Column("user_id", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("email", Text),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+
 counters = Table(
     "counters",
     metadata,
@@ -132,6 +157,7 @@ Index("one_time_tokens_user_id", one_time_tokens.c.user_id)
 Index("one_time_tokens_expires_at", one_time_tokens.c.expires_at)
 Index("mails_user_id", mails.c.user_id)
 Index("mails_next_at", mails.c.next_at)
+Index("identities_user_id", identities.c.user_id)
 Index("users_created_at", users.c.created_at, users.c.id)
 Index(
     "users_tokens_valid_from",
