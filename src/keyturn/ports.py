@@ -282,6 +282,10 @@ class CounterStore(Protocol):
         """What a counter is at, and when it will be gone; zero and now, if there is none."""
         ...
 
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        """The counters whose key begins with a text of letters, digits and slashes: key, count, when they will be gone."""
+        ...
+
     def clear(self, key: str) -> None:
         """Forget a counter."""
         ...
@@ -578,6 +582,20 @@ class Counted(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A counter that stands at an account.
+
+    Attributes:
+        limit: what is counted, such as `account/count`; nothing of whom.
+        forgotten_at: when it will be gone, in microseconds.
+    """
+
+    limit: str
+    count: int
+    forgotten_at: Micros
+
+
 class Throttle(Protocol):
     """Counts failures, so that guessing passwords is slow. Shared by all servers over one store; a restart resets nothing.
 
@@ -619,6 +637,14 @@ class Throttle(Protocol):
 
         Raises:
             TooManyAttempts: this network asks too often.
+            StoreUnavailable
+        """
+        ...
+
+    def standing(self, names: Collection[str]) -> list[Standing]:
+        """What is counted at accounts, by their canonical names.
+
+        Raises:
             StoreUnavailable
         """
         ...

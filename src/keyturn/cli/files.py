@@ -8,9 +8,10 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,12 @@ _DELIMITERS = ",;\t"
 # What a spreadsheet would take for a formula, behind the apostrophes that keep it from that.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]", re.DOTALL)
 
-Fields = Callable[[Mapping[str, object]], Mapping[str, object]]
+
+class Format(StrEnum):
+    """How a file of users is written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)

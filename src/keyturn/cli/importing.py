@@ -13,19 +13,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from keyturn.cli.files import Source, check_columns, opened_file, read_csv, read_json, read_jsonl
+from keyturn.cli.files import Format, Source, check_columns, opened_file, read_csv, read_json, read_jsonl
 from keyturn.cli.opened import DataDir, Json, opened
 from keyturn.cli.output import print_json
 from keyturn.cli.presets import DJANGO, OWN, SUPABASE, FirebaseParameters, Preset, firebase
 from keyturn.errors import InvalidInput
 from keyturn.service.importing import BATCH, Import, Line, Outcome, Result
-
-
-class Format(StrEnum):
-    """How a file of users is written."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
 
 
 class Origin(StrEnum):

@@ -127,7 +127,7 @@ def delete_account(context: Context, claims: AccessClaims, current_password: str
 
     def work(tx: Transaction) -> tuple[Micros, list[str]]:
         _, user = lock_confirmed(tx, claims, account)
-        return tx.now, close_account(tx, user.id)
+        return tx.now, close_account(tx, user)
 
     now, ended = context.database.transact(work)
     announce_ends(context, now, ended, EndReason.ACCOUNT_DELETED)
@@ -135,18 +135,20 @@ def delete_account(context: Context, claims: AccessClaims, current_password: str
     record("user_deleted", user=claims.subject)
 
 
-def close_account(tx: Transaction, user_id: str) -> list[str]:
-    """Delete a user who is locked: every session ends, none remembers a device, and no provider opens the account again.
+def close_account(tx: Transaction, user: User) -> list[str]:
+    """Delete a user who is locked: every session ends, none remembers a device, no provider opens the account again, and
+    nothing waits for them any more.
 
     Returns:
         The ids of the sessions that this ended.
     """
-    ended = tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DELETED)
-    tx.sessions.forget_devices(user_id)
-    tx.one_time_tokens.forget(user_id)
-    tx.mails.forget(user_id)
-    tx.identities.delete_of_user(user_id)
-    tx.users.delete(user_id)
+    ended = tx.sessions.end_of_user(user.id, EndReason.ACCOUNT_DELETED)
+    tx.sessions.forget_devices(user.id)
+    tx.one_time_tokens.forget(user.id)
+    for mail in tx.mails.of_user(user):
+        tx.mails.delete(mail.id)
+    tx.identities.delete_of_user(user.id)
+    tx.users.delete(user.id)
     return ended
 
 

@@ -120,11 +120,29 @@ def delete_user(context: Context, user_id: str) -> User:
     """
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
-        return user, close_account(tx, user.id)
+        return user, close_account(tx, user)
 
     user = _change(context, user_id, work, "user_deleted", EndReason.ACCOUNT_DELETED)
     forget_attempts(context, user)
     return user
+
+
+def erase_user(context: Context, user: User) -> None:
+    """Delete an account so that nothing in the database says that there was one: its sessions become nobody's.
+
+    Raises:
+        NotFound
+        StoreUnavailable: nothing was changed, or only the failed attempts are forgotten; try again.
+    """
+    context.throttle.forget(names_of(user))
+
+    def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
+        ended = close_account(tx, user)
+        tx.sessions.disown(user.id)
+        return user, ended
+
+    erased = _change(context, user.id, work, "user_deleted", EndReason.ACCOUNT_DELETED)
+    forget_attempts(context, erased)
 
 
 def unblock(context: Context, user: User) -> None:

@@ -196,6 +196,8 @@ class Import:
         if set(changed.roles) != set(before.roles):
             changed = replace(changed, tokens_valid_from=max(tx.now, before.tokens_valid_from))
         tx.users.update(changed)
+        if changed.email != before.email or changed.disabled:
+            tx.one_time_tokens.forget(user_id)
         if changed.disabled and not before.disabled:
             self._ended += tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DISABLED)
 

@@ -247,6 +247,9 @@ class MemoryCounters:
         count, expires_at = self._counters.get(key, (0, self._now))
         return (count, expires_at) if expires_at > self._now else (0, self._now)
 
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        return [(key, *self.get(key)) for key in sorted(self._counters) if key.startswith(prefix) and self.get(key)[0]]
+
     def clear(self, key: str) -> None:
         self._counters.pop(key, None)
 
