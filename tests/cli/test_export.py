@@ -257,12 +257,10 @@ def test_one_gets_all_that_is_kept_about_one_and_nothing_that_signs_in(
         ("Firefox on Windows", ADDRESS, "signed_out_everywhere"),
     ]
     assert {one["of"] for one in about["failed_attempts"]} == {"device/count", "mail"}
-    assert [(one["kind"], one["recipient"]) for one in about["mails"]] == [
-        ("new_device", EMAIL),
-        ("reset", EMAIL.upper()),
-    ]
-    assert about["mails"][0]["facts"] == {"address": ADDRESS}
-    assert [(one["purpose"], one["email"]) for one in about["one_time_tokens"]] == [("reset_password", EMAIL)]
+    mails = {(one["kind"], one["recipient"]): one["facts"] for one in about["mails"]}
+    assert mails[("new_device", EMAIL)] == {"address": ADDRESS}
+    assert ("reset", EMAIL.upper()) in mails
+    assert ("reset_password", EMAIL) in [(one["purpose"], one["email"]) for one in about["one_time_tokens"]]
     assert "bob" not in done.stdout
     for secret in ("argon2", "digest", "seed"):
         assert secret not in done.stdout
