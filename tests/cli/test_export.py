@@ -159,9 +159,7 @@ def a_life(server: LiveServer, browser: Browser) -> dict[str, Any]:
     user_id = signed_in["user"]["id"]
 
     def work(tx: Transaction) -> None:
-        tx.one_time_tokens.insert(
-            OneTimeToken("digest", Purpose.RESET_PASSWORD, user_id, EMAIL, tx.now + HOUR)
-        )
+        tx.one_time_tokens.insert(OneTimeToken("digest", Purpose.RESET_PASSWORD, user_id, EMAIL, tx.now + HOUR))
         later = tx.now + HOUR  # the server has not sent them yet
         tx.mails.insert(Mail("m1", MailKind.NEW_DEVICE, user_id, EMAIL, tx.now, later, {"address": ADDRESS}))
         tx.mails.insert(Mail("m2", MailKind.RESET, None, EMAIL.upper(), tx.now, later))

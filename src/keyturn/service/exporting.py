@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from keyturn.core.model import Account, Mail, Micros, OneTimeToken, Session, User
+from keyturn.core.model import Account, Identity, Mail, Micros, OneTimeToken, Session, User
 from keyturn.errors import SettingsError
 from keyturn.ports import BulkUserStore, Standing, Transaction
 from keyturn.service.administration import PAGE
@@ -46,13 +46,28 @@ def personal_data(context: Context, account: Account) -> dict[str, object]:
     """All that is kept about a user, but for what only serves to check that it is they: hashes, seeds, ids of tokens."""
     user = account.user
 
-    def work(tx: Transaction) -> tuple[list[Session], list[Mail], list[OneTimeToken]]:
-        return tx.sessions.all_of_user(user.id), tx.mails.of_user(user), tx.one_time_tokens.of_user(user.id)
+    def work(tx: Transaction) -> tuple[list[Session], list[Identity], list[Mail], list[OneTimeToken]]:
+        return (
+            tx.sessions.all_of_user(user.id),
+            tx.identities.of_user(user.id),
+            tx.mails.of_user(user),
+            tx.one_time_tokens.of_user(user.id),
+        )
 
-    sessions, mails, tokens = context.database.read(work)
+    sessions, identities, mails, tokens = context.database.read(work)
     return {
         "user": fields_of(user) | {"has_password": account.password_hash is not None},
         "sessions": [_session(session) for session in sessions],
+        "identities": [
+            {
+                "id": identity.id,
+                "issuer": identity.issuer,
+                "subject": identity.subject,
+                "email": identity.email,
+                "created_at": exact_moment(identity.created_at),
+            }
+            for identity in identities
+        ],
         "failed_attempts": [_standing(one) for one in context.throttle.standing(names_of(user))],
         "mails": [_mail(mail) for mail in mails],
         "one_time_tokens": [
