@@ -25,7 +25,7 @@ from tests.support.server import LiveServer
 from keyturn.cli.exporting import write_csv
 from keyturn.cli.files import read_csv, read_jsonl
 from keyturn.core.identity import clean_email, clean_full_name, clean_username
-from keyturn.core.model import Mail, MailKind, OneTimeToken, Purpose, User
+from keyturn.core.model import Identity, Mail, MailKind, OneTimeToken, Purpose, User
 from keyturn.errors import InvalidInput
 from keyturn.ports import Transaction
 from keyturn.service.records import FIELDS, fields_of, record_from
@@ -159,6 +159,7 @@ def a_life(server: LiveServer, browser: Browser) -> dict[str, Any]:
     user_id = signed_in["user"]["id"]
 
     def work(tx: Transaction) -> None:
+        tx.identities.insert(Identity("i1", user_id, "https://accounts.google.com", "g-5", EMAIL, tx.now))
         tx.one_time_tokens.insert(OneTimeToken("digest", Purpose.RESET_PASSWORD, user_id, EMAIL, tx.now + HOUR))
         later = tx.now + HOUR  # the server has not sent them yet
         tx.mails.insert(Mail("m1", MailKind.NEW_DEVICE, user_id, EMAIL, tx.now, later, {"address": ADDRESS}))
@@ -255,6 +256,7 @@ def test_one_gets_all_that_is_kept_about_one_and_nothing_that_signs_in(
         ("Firefox on Windows", ADDRESS, "signed_out_everywhere"),
     ]
     assert {one["of"] for one in about["failed_attempts"]} == {"device/count", "mail"}
+    assert [(one["subject"], one["email"]) for one in about["identities"]] == [("g-5", EMAIL)]
     mails = {(one["kind"], one["recipient"]): one["facts"] for one in about["mails"]}
     assert mails[("new_device", EMAIL)] == {"address": ADDRESS}
     assert ("reset", EMAIL.upper()) in mails
