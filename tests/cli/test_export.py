@@ -7,6 +7,7 @@ import io
 import json
 import stat
 from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from keyturn.core.identity import clean_email, clean_full_name, clean_username
 from keyturn.core.model import Identity, Mail, MailKind, OneTimeToken, Purpose, User
 from keyturn.errors import InvalidInput
 from keyturn.ports import Transaction
+from keyturn.server.outbox import Outbox
 from keyturn.service.records import FIELDS, fields_of, record_from
 from keyturn.stores.sql import SqlDatabase
 from keyturn.system import SystemClock
@@ -219,6 +221,17 @@ def test_an_erased_user_is_in_no_column_of_any_table(server: LiveServer, command
         assert other.refresh().status_code == 200
         browser.cookies.clear()
         assert browser.register()["user"]["id"] != signed_in["user"]["id"]
+
+
+def test_mails_that_were_kept_without_a_mail_server_are_erased(filled: Command, data: Path) -> None:
+    outbox = Outbox(data / "outbox")
+    for number, recipient in enumerate(("One@example.com", "two@example.com")):
+        message = EmailMessage()
+        message["To"], message["Subject"], message["Message-ID"] = recipient, "Hello", f"<m{number}@example.com>"
+        message.set_content("Hello.")
+        outbox.send(message)
+    assert filled("users", "erase", "one", "--yes").returncode == 0
+    assert [mail.to for mail in outbox.newest(9)] == ["two@example.com"]
 
 
 def test_nothing_is_erased_without_a_yes(filled: Command) -> None:

@@ -14,9 +14,10 @@ from typing import Annotated, TextIO
 import typer
 
 from keyturn.cli.files import Format, escaped
-from keyturn.cli.opened import DataDir, Json, Yes, confirm, opened
+from keyturn.cli.opened import DataDir, Json, Yes, confirm, opened, settings_of
 from keyturn.cli.output import print_json
 from keyturn.errors import InvalidInput
+from keyturn.server.mailing import outbox_of
 from keyturn.service import administration
 from keyturn.service.exporting import export_users, personal_data
 from keyturn.service.records import COLUMNS, PASSWORD_HASH
@@ -75,6 +76,9 @@ def erase(
         user = administration.find_account(context, who).user
         confirm(f"Erase {user.email} ({user.id}) for good, with all that is kept about them?", yes=yes)
         administration.erase_user(context, user)
+    outbox = outbox_of(settings_of(data_dir))
+    if outbox is not None:
+        outbox.forget(user.email)
     if json:
         print_json({"erased": user.id})
     else:

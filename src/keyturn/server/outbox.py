@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import parseaddr
 from pathlib import Path
 
+from keyturn.core.identity import canonical_email
 from keyturn.stores.keys import ensure_private_directory
 
 KEPT = 200
@@ -51,6 +53,13 @@ class Outbox:
     def newest(self, limit: int) -> list[Kept]:
         """At most so many of the mails, the newest first."""
         return [_kept(file) for file in self._files()[:limit]]
+
+    def forget(self, email: str) -> None:
+        """Delete every mail to an address."""
+        wanted = canonical_email(email)
+        for file in self._files():
+            if canonical_email(parseaddr(_kept(file).to)[1]) == wanted:
+                file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         found = [(file.stat().st_mtime_ns, file) for file in self._directory.glob("*.eml")]
