@@ -170,6 +170,12 @@ MAILS: Mapping[str, MailText] = {
         "It was not me",
         _WAS_IT_YOU,
     ),
+    "test": MailText(
+        "A mail from {site}",
+        "Mail from {site} gets through.",
+        "The first page",
+        "There is nothing to do.",
+    ),
     "email_changed": MailText(
         "Your e-mail address was changed",
         "Your account at {site} has another e-mail address now; this one is no longer used.",
