@@ -34,6 +34,23 @@ def reset_token(guest: Browser, email: str, post: Post) -> str:
     return post.newest(email, "/reset-password").token
 
 
+@pytest.fixture(scope="module")
+def limiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server that counts, and whose clients come through a proxy, so that each has an address."""
+    folder = tmp_path_factory.mktemp("limiting") / "data"
+    with LiveServer(folder, rate_limits=True, trusted_proxies="127.0.0.1") as live:
+        yield live
+
+
+@pytest.fixture
+def far(limiting: LiveServer, email: str) -> Iterator[Browser]:
+    """A client of that server, from an address of its own."""
+    with Browser(limiting.url) as client:
+        address = f"192.0.2.{email.partition('@')[0].removeprefix('user')}"
+        client.headers |= {"x-forwarded-for": address, "x-forwarded-proto": "https"}
+        yield client
+
+
 def reset(browser: Browser, token: str, password: str = NEW) -> tuple[int, str | None]:
     answer = browser.call("POST", "/password/reset", {"token": token, "new_password": password})
     return answer.status_code, answer.json()["code"] if answer.content else None
@@ -217,13 +234,18 @@ def test_a_new_device_is_told_of_and_a_known_one_is_not(guest: Browser, email: s
     assert len(post.to(email, "/was-it-you")) == 1
 
 
-def test_a_device_is_known_by_its_cookie_whatever_it_calls_itself(tmp_path: Path) -> None:
-    with LiveServer(tmp_path / "data", rate_limits=True) as server, Browser(server.url) as browser:
-        browser.register()
-        browser.call("POST", "/logout")
-        browser.headers["user-agent"] = "Mozilla/5.0 (iPhone) Version/18.0 Safari/605"
-        browser.login()
-        assert Post(server).to("alice@example.com", "/was-it-you") == []
+def test_a_device_is_known_by_its_cookie_whatever_it_calls_itself(
+    limiting: LiveServer, far: Browser, email: str
+) -> None:
+    far.register(email)
+    far.call("POST", "/logout")
+    far.headers["user-agent"] = "Mozilla/5.0 (iPhone) Version/18.0 Safari/605"
+    far.login(email)
+    assert Post(limiting).to(email, "/was-it-you") == []
+    far.cookies.clear()
+    far.headers["x-forwarded-for"] = "198.51.100.1"
+    far.login(email)
+    assert len(Post(limiting).to(email, "/was-it-you")) == 1
 
 
 def test_whoever_had_a_token_used_twice_is_asked_and_ends_everything_with_a_button(
@@ -334,44 +356,34 @@ def test_what_is_no_address_is_said_to_be_none(guest: Browser) -> None:
         assert guest.call("POST", "/password/forgot", {"email": typed}).status_code == 422
 
 
-def test_an_address_gets_five_mails_an_hour_and_the_answer_does_not_change(tmp_path: Path) -> None:
-    with LiveServer(tmp_path / "data", rate_limits=True) as server, Browser(server.url) as browser:
-        browser.register()
-        answers = [browser.call("POST", "/password/forgot", {"email": "alice@example.com"}) for _ in range(7)]
-        assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
-        post = Post(server)
-        assert len(post.to("alice@example.com", "/reset-password")) == 5
-        again = browser.call("POST", "/email/verification", bearer=browser.access_token)
-        assert (again.status_code, again.json()["code"]) == (429, "too_many_attempts")
-        server.clock.advance(HOUR)
-        browser.call("POST", "/password/forgot", {"email": "Alice@Example.com"})
-        assert len(post.to("alice@example.com", "/reset-password")) == 6
+def test_an_address_gets_five_mails_an_hour_and_the_answer_does_not_change(
+    limiting: LiveServer, far: Browser, email: str
+) -> None:
+    far.register(email)
+    answers = [far.call("POST", "/password/forgot", {"email": email}) for _ in range(7)]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
+    post = Post(limiting)
+    assert len(post.to(email, "/reset-password")) == 5
+    again = far.call("POST", "/email/verification", bearer=far.access_token)
+    assert (again.status_code, again.json()["code"]) == (429, "too_many_attempts")
+    limiting.clock.advance(HOUR)
+    far.call("POST", "/password/forgot", {"email": email.title()})
+    assert len(post.to(email, "/reset-password")) == 6
 
 
-def test_a_network_asks_for_twenty_mails_an_hour(tmp_path: Path) -> None:
-    with LiveServer(tmp_path / "data", rate_limits=True, trusted_proxies="127.0.0.1") as server:
-        with Browser(server.url) as browser:
-            asked = [
-                browser.call(
-                    "POST",
-                    "/password/forgot",
-                    {"email": f"somebody{number}@example.com"},
-                    headers={"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https"},
-                ).status_code
-                for number in range(21)
-            ]
-        assert asked == [202] * 20 + [429]
+def test_a_network_asks_for_twenty_mails_an_hour(far: Browser, email: str) -> None:
+    asked = [far.call("POST", "/password/forgot", {"email": f"{number}.{email}"}).status_code for number in range(21)]
+    assert asked == [202] * 20 + [429]
 
 
-def test_a_new_password_ends_the_waiting_after_wrong_ones(tmp_path: Path) -> None:
-    with LiveServer(tmp_path / "data", rate_limits=True) as server, Browser(server.url) as browser:
-        browser.register()
-        for _ in range(6):
-            last = browser.call("POST", "/login", {"login": "alice@example.com", "password": "wrong it is"})
-        assert last.status_code in {401, 429}
-        browser.call("POST", "/password/forgot", {"email": "alice@example.com"})
-        assert reset(browser, Post(server).newest("alice@example.com", "/reset-password").token) == (204, None)
-        browser.login(password=NEW)
+def test_a_new_password_ends_the_waiting_after_wrong_ones(limiting: LiveServer, far: Browser, email: str) -> None:
+    far.register(email)
+    far.cookies.clear()
+    wrong = [far.call("POST", "/login", {"login": email, "password": "wrong it is"}).status_code for _ in range(12)]
+    assert wrong[-1] == 429
+    far.call("POST", "/password/forgot", {"email": email})
+    assert reset(far, Post(limiting).newest(email, "/reset-password").token) == (204, None)
+    far.login(email, NEW)
 
 
 def test_no_token_is_in_the_database_or_in_a_log(
@@ -406,13 +418,15 @@ def test_the_host_in_a_link_is_that_of_the_settings(shared_server: LiveServer, e
         assert wire.call("POST", "/password/forgot", {"email": email}, headers=forged).status in {400, 421}
 
 
-def test_a_name_with_control_characters_harms_no_mail(server: LiveServer, browser: Browser) -> None:
-    browser.register()
-    user = administration.find_account(server.context, "alice@example.com").user
+def test_a_name_with_control_characters_harms_no_mail(
+    shared_server: LiveServer, guest: Browser, email: str, post: Post
+) -> None:
+    guest.register(email)
+    user = administration.find_account(shared_server.context, email).user
     forged = replace(user, full_name="A\r\nBcc: mallory@example.com\r\n\r\n<script>\x1b[31m\u2028\u202e")
-    server.context.database.transact(lambda tx: tx.users.update(forged))
-    browser.call("POST", "/password/forgot", {"email": "alice@example.com"})
-    letter = Post(server).newest("alice@example.com", "/reset-password")
+    shared_server.context.database.transact(lambda tx: tx.users.update(forged))
+    guest.call("POST", "/password/forgot", {"email": email})
+    letter = post.newest(email, "/reset-password")
     assert letter.message["Bcc"] is None
     assert "mallory" not in letter.message.as_string()
 
@@ -436,18 +450,21 @@ def test_the_outbox_is_shown_in_development_alone(server: LiveServer, production
         assert person.open("/outbox").status_code == 404
 
 
-def test_the_outbox_is_for_its_user_alone(server: LiveServer, browser: Browser) -> None:
-    browser.register()
-    Post(server).letters()
-    outbox = server.data_dir / "outbox"
+def test_the_outbox_is_for_its_user_alone(shared_server: LiveServer, guest: Browser, email: str, post: Post) -> None:
+    guest.register(email)
+    assert post.to(email)
+    outbox = shared_server.data_dir / "outbox"
     assert {oct(path.stat().st_mode & 0o777) for path in outbox.iterdir()} == {"0o600"}
     assert oct(outbox.stat().st_mode & 0o777) == "0o700"
 
 
-def test_a_deleted_account_leaves_no_mail_and_no_token(server: LiveServer, browser: Browser) -> None:
-    browser.register()
-    Post(server).letters()
-    browser.call("POST", "/email/verification", bearer=browser.access_token)
-    close(server, browser, "alice@example.com")
-    database = server.data_dir / "keyturn.db"
-    assert (rows(database, "mails"), rows(database, "one_time_tokens")) == ([], [])
+def test_a_deleted_account_leaves_no_mail_and_no_token(
+    shared_server: LiveServer, guest: Browser, email: str, post: Post
+) -> None:
+    user_id = guest.register(email)["user"]["id"]
+    post.letters()
+    database = shared_server.data_dir / "keyturn.db"
+    assert user_id in {row["user_id"] for row in rows(database, "one_time_tokens")}
+    guest.call("POST", "/email/verification", bearer=guest.access_token)
+    close(shared_server, guest, email)
+    assert user_id not in {row["user_id"] for table in ("mails", "one_time_tokens") for row in rows(database, table)}

@@ -63,13 +63,15 @@ class Post:
         self._server = server
         self._postman = open_postman(server.settings, server.context)
         self._database = server.data_dir / "keyturn.db"
+        self._read: dict[Path, Letter] = {}
 
     def letters(self) -> list[Letter]:
         """Every mail, the oldest first, once none waits any more: the server sends them too, now and then."""
         while rows(self._database, "mails"):
             self._postman.deliver()
         files = sorted((self._server.data_dir / "outbox").glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
-        return [parsed(file.read_bytes()) for file in files]
+        self._read |= {file: parsed(file.read_bytes()) for file in files if file not in self._read}
+        return [self._read[file] for file in files]
 
     def to(self, address: str, path: str | None = None) -> list[Letter]:
         """Those to an address, and with a link to a path."""
