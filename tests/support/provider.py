@@ -105,6 +105,10 @@ class Provider:
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
+        self.reset()
+
+    def reset(self) -> None:
+        """Keep the rules again, with a new key."""
         self.key: Key = new_key("first")
         self.keys: list[Json] = [jwk(self.key)]
         self.claims: Json = {}

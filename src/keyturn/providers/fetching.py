@@ -178,21 +178,21 @@ class Remembered:
             fresh = self._found if age < self._lifetime else None
             return fresh if fresh is not None else self._renew()
 
-    def newer_than(self, known: JSON) -> JSON | None:
-        """What is published by now, if that is not what the caller knows; none as well if it was fetched too often lately.
+    def newer_than(self, known: JSON) -> JSON:
+        """What is published by now; what the caller knows, if it was fetched too often lately.
 
         Raises:
             ProviderUnavailable, ProviderInvalid
         """
         with self._lock:
-            if self._found is known:
-                now = self._clock.monotonic()
-                self._renewed = [moment for moment in self._renewed if now - moment < 60 * SECOND]
-                if len(self._renewed) >= self._renewals:
-                    return None
-                self._renewed.append(now)
-                self._renew()
-            return self._found
+            if self._found is not None and self._found is not known:
+                return self._found  # another thread was faster
+            now = self._clock.monotonic()
+            self._renewed = [moment for moment in self._renewed if now - moment < 60 * SECOND]
+            if len(self._renewed) >= self._renewals:
+                return known
+            self._renewed.append(now)
+            return self._renew()
 
     def _renew(self) -> JSON:
         self._found, self._failure = None, None

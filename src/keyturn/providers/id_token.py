@@ -54,7 +54,7 @@ class Expected:
     algorithms: Collection[str] = (RS256, ES256, EDDSA)
 
 
-class KeyUnknown(ProviderInvalid):
+class KeyUnknown(Exception):
     """The set of keys has none of this name, or none that can be chosen without one."""
 
 

@@ -143,12 +143,12 @@ class OpenIdProvider:
         expected = Expected(issuers, agreed.client_id, nonce, access_token, agreed.algorithms)
         now, keys = self._clock.now() // SECOND, self._keys.get()
         try:
-            return checked(token, keys, expected, now)
-        except KeyUnknown:
-            newer = self._keys.newer_than(keys)
-            if newer is None:
-                raise
-            return checked(token, newer, expected, now)
+            try:
+                return checked(token, keys, expected, now)
+            except KeyUnknown:
+                return checked(token, self._keys.newer_than(keys), expected, now)
+        except KeyUnknown as unknown:
+            raise ProviderInvalid(str(unknown)) from None
 
     def _userinfo(self, access_token: str, subject: object) -> JSON:
         """What the provider tells only there; of the very same subject (OpenID Connect Core 1.0, 5.3.2)."""

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from keyturn.core.identity import canonical_email, clean_email, clean_full_name
-from keyturn.core.model import AccessClaims, Account, EndReason, Identity, Micros, Person, Session, User
+from keyturn.core.model import AccessClaims, Account, EndReason, Identity, MailKind, Micros, Person, Session, User
 from keyturn.core.networks import network_of
 from keyturn.core.rotation import end_of
 from keyturn.errors import (
@@ -34,6 +34,7 @@ from keyturn.service.context import Context, Grant, SignInOptions, current_sessi
 from keyturn.service.ending import end_replaced, end_sessions
 from keyturn.service.events import announce_ends, record
 from keyturn.service.handshakes import Way, use_once
+from keyturn.service.mail import is_new_device, queue, queue_device_mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,21 @@ def _signed_in(context: Context, person: Person, way: Way, options: SignInOption
         user = _user_of(context, tx, person, made)
         if user.disabled:
             raise ProviderDenied("This account is disabled. Ask an administrator if you think that this is wrong.")
+        _tell(context, tx, user, options, made=made is not None and not known)
         replaced = end_sessions(tx, [way.replaces], EndReason.REPLACED) if way.replaces else []
         replaced += end_replaced(tx, options.replaces)
         session = open_session(context, tx, user, options)
         return _SignedIn(tx.now, session, user, replaced, made=made is not None and not known, connected=not known)
 
     return context.database.transact(work)
+
+
+def _tell(context: Context, tx: Transaction, user: User, options: SignInOptions, *, made: bool) -> None:
+    """The mails that a sign-in with a password sends as well."""
+    if made and not user.email_verified:
+        queue(context, tx, MailKind.VERIFICATION, user.email, user)
+    if not made and is_new_device(context, tx, user, options):
+        queue_device_mail(context, tx, MailKind.NEW_DEVICE, user, options.device, tx.now)
 
 
 def _prepared(context: Context, person: Person, options: SignInOptions) -> User | None:

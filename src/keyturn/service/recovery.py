@@ -42,6 +42,8 @@ def forgot_password(context: Context, email: str, address: str) -> None:
 def reset_password(context: Context, token: str, new_password: str, address: str) -> User:
     """Set a new password by the token of a mail. Every session ends, and the address is verified: the mail was received there.
 
+    If it was not verified before, no provider's account opens this one any more.
+
     Args:
         token: as it came.
         new_password: as typed.
@@ -59,6 +61,9 @@ def reset_password(context: Context, token: str, new_password: str, address: str
         user = replace(account.user, email_verified=True)
         tx.users.update(user)
         tx.users.set_password_hash(user.id, new_hash)
+        if not account.user.email_verified:
+            # Whoever made the account may never have had the address, and may have left a door open for themselves.
+            tx.identities.delete_of_user(user.id)
         tx.one_time_tokens.forget(user.id)
         return tx.now, user, tx.sessions.end_of_user(user.id, EndReason.PASSWORD_CHANGED)
 
