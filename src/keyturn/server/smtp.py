@@ -7,10 +7,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from functools import partial
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 STEP_SECONDS = 10.0
@@ -57,33 +57,20 @@ class SmtpServer:
         Raises:
             NotSent
         """
-        with _told_apart(), self._connected() as smtp:
+        with _told_apart(), closing(self._connected()) as smtp:
             self._introduce(smtp)
             smtp.send_message(message)
             # It is taken now, whatever becomes of the farewell.
             with suppress(smtplib.SMTPException, OSError):
                 smtp.quit()
 
-    @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
+    def _connected(self) -> _Watched:
         url = urlsplit(self.url)
-        host = url.hostname or ""
-        smtp: smtplib.SMTP
-        if url.scheme == "smtps":
-            port = url.port or _SUBMISSIONS
-            context = ssl.create_default_context()
-            smtp = smtplib.SMTP_SSL(host, port, self.name, timeout=self.step_seconds, context=context)
-        else:
-            smtp = smtplib.SMTP(host, url.port or _SUBMISSION, self.name, timeout=self.step_seconds)
-        # The time limit of a socket is that of one answer, and begins anew with every byte of it.
-        watchdog = threading.Timer(self.whole_seconds, partial(_cut, smtp))
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            yield smtp
-        finally:
-            watchdog.cancel()
-            smtp.close()
+        host, timeout = url.hostname or "", self.step_seconds
+        if url.scheme == "smtp":
+            return _Watched(self.whole_seconds, host, url.port or _SUBMISSION, self.name, timeout=timeout)
+        port, context = url.port or _SUBMISSIONS, ssl.create_default_context()
+        return _WatchedOverTls(self.whole_seconds, host, port, self.name, timeout=timeout, context=context)
 
     def _introduce(self, smtp: smtplib.SMTP) -> None:
         url = urlsplit(self.url)
@@ -93,10 +80,31 @@ class SmtpServer:
             smtp.login(unquote(url.username), self.password)
 
 
-def _cut(smtp: smtplib.SMTP) -> None:
-    with suppress(OSError):
-        if smtp.sock is not None:
-            smtp.sock.shutdown(socket.SHUT_RDWR)
+class _Watched(smtplib.SMTP):
+    """A connection that is cut when its time is up: the limit of a socket begins anew with every byte."""
+
+    def __init__(self, whole_seconds: float, *args: Any, **more: Any) -> None:
+        self._watchdog = threading.Timer(whole_seconds, self._cut)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        try:
+            super().__init__(*args, **more)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._watchdog.cancel()
+        super().close()
+
+    def _cut(self) -> None:
+        with suppress(OSError):
+            if self.sock is not None:
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _WatchedOverTls(_Watched, smtplib.SMTP_SSL):
+    pass
 
 
 @contextmanager
