@@ -241,6 +241,10 @@ class IdentityStore(Protocol):
         """The user's identities, the oldest first."""
         ...
 
+    def of_users(self, user_ids: Collection[str]) -> list[Identity]:
+        """The identities of several users, the oldest first."""
+        ...
+
     def delete(self, identity_id: str) -> None:
         """Delete one; it opens nothing any more."""
         ...

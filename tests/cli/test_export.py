@@ -39,6 +39,9 @@ ADDRESS = "203.0.113.7"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
+GOOGLE = [{"issuer": "https://accounts.google.com", "subject": "104", "email": "four@gmail.example"}]
+
+
 @pytest.fixture
 def filled(command: Command) -> Command:
     """The command, with some users."""
@@ -46,7 +49,7 @@ def filled(command: Command) -> Command:
         {"email": "one@example.com", "username": "one", "full_name": "=1+1", "roles": ["admin", "staff"]},
         {"email": "two@example.com", "full_name": 'Zoë "Zo", the 2nd;', "disabled": True},
         {"email": "three@example.com", "email_verified": True, "created_at": "2020-01-01T00:00:00.000001Z"},
-        {"id": "4", "email": "four@example.com", "full_name": "'-four"},
+        {"id": "4", "email": "four@example.com", "full_name": "'-four", "identities": GOOGLE},
     ]
     done = command("users", "import", "-", "--format", "jsonl", given="\n".join(map(json.dumps, lines)))
     assert done.stdout.startswith("4 created")
@@ -66,6 +69,7 @@ def test_what_is_exported_is_imported_as_it_was(filled: Command, tmp_path: Path)
         "three@example.com": None,
         "four@example.com": "'-four",
     }
+    assert [user["identities"] for user in users if user["id"] == "4"] == [GOOGLE]
     assert users[0]["created_at"] == "2020-01-01T00:00:00.000001Z"
     for number, form in enumerate(("csv", "jsonl")):
         file = tmp_path / f"out.{form}"

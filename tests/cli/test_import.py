@@ -252,6 +252,25 @@ def test_lines_that_are_no_json_objects_cost_no_other(importing: Importing, comm
     assert [(user["id"], user["roles"]) for user in listed(command)] == [("5", ["a", "b", "c"])]
 
 
+def test_an_account_of_a_provider_opens_one_account(importing: Importing, command: Command) -> None:
+    google = {"issuer": "https://accounts.google.com", "subject": "1"}
+    lines = [
+        {"id": "1", "email": "one@example.com", "identities": [google]},
+        {"id": "2", "email": "two@example.com", "identities": [google]},
+        {"id": "3", "email": "three@example.com", "identities": [google | {"subject": ""}]},
+        {"id": "4", "email": "four@example.com", "identities": [google | {"secret": "x"}]},
+        {"id": "5", "email": "five@example.com", "identities": "google"},
+    ]
+    said = refused(importing("\n".join(map(json.dumps, lines)), name="users.jsonl"))
+    assert said[0] == "line 2: identities: Line 1 has the same."
+    assert [line.partition(": Write")[0] for line in said[1:]] == [f"line {n}: identities" for n in (3, 4, 5)]
+    assert refused(importing(json.dumps(lines[1]), name="users.jsonl")) == [
+        "line 1: identities: One of these accounts opens the account 1 already."
+    ]
+    assert importing(json.dumps(lines[0]), name="users.jsonl").stdout.startswith("0 created, 1 unchanged")
+    assert len(listed(command)) == 1
+
+
 def test_standard_input_is_read_when_its_form_is_named(command: Command) -> None:
     done = command("users", "import", "-", "--format", "csv", given=f"email\n{EMAIL}\n")
     assert done.stdout.startswith("1 created")

@@ -110,6 +110,8 @@ def test_users_of_firebase_sign_in_with_their_old_passwords(command: Command, da
         ("google1", True, True, "2020-09-13T12:26:40Z"),
         ("kGvZ1", True, False, "2020-09-13T12:26:40Z"),
     ]
+    (known,) = command("users", "export", "two@example.com").json["identities"]
+    assert (known["issuer"], known["subject"]) == ("https://accounts.google.com", "1")
     with LiveServer(data) as server, Browser(server.url) as browser:
         assert browser.login("one@example.com", PASSWORD)["user"]["full_name"] == "One"
         browser.login("one@example.com", PASSWORD)

@@ -116,5 +116,6 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return " ".join(value)
+        plain = all(isinstance(one, str) for one in value)
+        return " ".join(value) if plain else json_.dumps(value, ensure_ascii=False)
     return "" if value is None else escaped(str(value))

@@ -11,6 +11,7 @@ from pathlib import Path
 from keyturn.core.identity import canonical_email, is_email
 from keyturn.errors import InvalidInput
 from keyturn.hashing import foreign
+from keyturn.providers import google
 from keyturn.service.records import COLUMNS, exact_moment
 
 Fields = Mapping[str, object]
@@ -132,17 +133,27 @@ def firebase(parameters: FirebaseParameters | None) -> Preset:
             "disabled": line.get("disabled"),
             "created_at": _milliseconds(line.get("createdAt")),
             "password_hash": _firebase_hash(line, parameters),
+            "identities": _firebase_identities(line.get("providerUserInfo")),
         }
 
     return Preset(
-        reads=("localId", "email", "emailVerified", "passwordHash", "salt", "displayName", "createdAt", "disabled"),
+        reads=(
+            "localId",
+            "email",
+            "emailVerified",
+            "passwordHash",
+            "salt",
+            "displayName",
+            "createdAt",
+            "disabled",
+            "providerUserInfo",
+        ),
         drops=(
             "lastSignedInAt",
             "lastLoginAt",
             "lastRefreshAt",
             "photoUrl",
             "phoneNumber",
-            "providerUserInfo",
             "customAttributes",
             "validSince",
             "passwordUpdatedAt",
@@ -162,6 +173,16 @@ def _milliseconds(value: object) -> str | None:
         return exact_moment(int(str(value)) * 1000)
     except (ValueError, OverflowError):
         raise InvalidInput("createdAt", "This is no time in milliseconds.") from None
+
+
+def _firebase_identities(value: object) -> list[dict[str, object]]:
+    """Those of Google: Firebase names them by the same number as Google's own tokens do."""
+    found = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [
+        {"issuer": google.ISSUER, "subject": one.get("rawId"), "email": one.get("email")}
+        for one in found
+        if one.get("providerId") == "google.com"
+    ]
 
 
 def _firebase_hash(line: Fields, parameters: FirebaseParameters | None) -> str | None:

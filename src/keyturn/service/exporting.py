@@ -11,7 +11,7 @@ from keyturn.ports import BulkUserStore, Standing, Transaction
 from keyturn.service.administration import PAGE
 from keyturn.service.attempts import names_of
 from keyturn.service.context import Context
-from keyturn.service.records import PASSWORD_HASH, exact_moment, fields_of
+from keyturn.service.records import IDENTITIES, PASSWORD_HASH, exact_moment, fields_of
 
 
 def export_users(context: Context, *, hashes: bool = False) -> Iterator[dict[str, object]]:
@@ -29,17 +29,24 @@ def export_users(context: Context, *, hashes: bool = False) -> Iterator[dict[str
         if not users:
             return
         for user in users:
-            yield fields_of(user) | ({PASSWORD_HASH: found.get(user.id)} if hashes else {})
+            yield fields_of(user) | found[user.id]
         last = users[-1]
 
 
-def _page(tx: Transaction, *, after: User | None, hashes: bool) -> tuple[list[User], dict[str, str]]:
+def _page(tx: Transaction, *, after: User | None, hashes: bool) -> tuple[list[User], dict[str, dict[str, object]]]:
+    """Some users, and by their ids what opens their accounts."""
     users = tx.users.page(PAGE, after)
-    if not hashes:
-        return users, {}
-    if not isinstance(tx.users, BulkUserStore):
-        raise SettingsError("KEYTURN_USER_STORE names a table of the application's own: the hashes are there.")
-    return users, tx.users.password_hashes([user.id for user in users])
+    ids = [user.id for user in users]
+    known: dict[str, list[dict[str, object]]] = {user_id: [] for user_id in ids}
+    for one in tx.identities.of_users(ids):
+        known[one.user_id].append({"issuer": one.issuer, "subject": one.subject, "email": one.email})
+    opens: dict[str, dict[str, object]] = {user_id: {IDENTITIES: found} for user_id, found in known.items()}
+    if hashes:
+        if not isinstance(tx.users, BulkUserStore):
+            raise SettingsError("KEYTURN_USER_STORE names a table of the application's own: the hashes are there.")
+        found = tx.users.password_hashes(ids)
+        opens = {user_id: opener | {PASSWORD_HASH: found.get(user_id)} for user_id, opener in opens.items()}
+    return users, opens
 
 
 def personal_data(context: Context, account: Account) -> dict[str, object]:

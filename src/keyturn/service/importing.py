@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from keyturn.core.identity import canonical_email, canonical_username
-from keyturn.core.model import Account, EndReason, Micros, User
-from keyturn.errors import InvalidInput, SettingsError, Taken
-from keyturn.ports import BulkUserStore, Transaction, fresh_ids
+from keyturn.core.model import Account, EndReason, Identity, Micros, User
+from keyturn.errors import IdentityTaken, InvalidInput, SettingsError, Taken
+from keyturn.ports import BulkUserStore, Transaction, fresh_id, fresh_ids
 from keyturn.service.context import Context
 from keyturn.service.events import announce_ends, record
 from keyturn.service.records import Record, record_from
@@ -77,7 +77,7 @@ class Import:
     """One import of one file.
 
     A user is recognised by the id that the file gives, or else by the e-mail address. One who is there already is compared with
-    the file, but for the password, which is nobody's business but theirs.
+    the file, but for what opens the account: passwords and accounts of providers are nobody's business but theirs.
 
     Args:
         context: where to.
@@ -119,6 +119,7 @@ class Import:
             keys.append(("id", found.id))
         if found.username is not None:
             keys.append(("username", canonical_username(found.username)))
+        keys += [("identities", f"{one.issuer} {one.subject}") for one in found.identities]
         for key in keys:
             if key in self._seen:
                 raise InvalidInput(key[0], f"Line {self._seen[key]} has the same.")
@@ -135,7 +136,7 @@ class Import:
         for attempt in range(_ATTEMPTS):
             try:
                 now, ended, results = transact(work)
-            except Taken:  # somebody has registered meanwhile
+            except (Taken, IdentityTaken):  # somebody has registered meanwhile
                 if attempt == _ATTEMPTS - 1:
                     raise
             else:
@@ -166,13 +167,14 @@ class Import:
             if outcome is Outcome.CREATED:
                 new.append(found)
         if not self._dry_run:
-            tx.users.insert_many(self._accounts(new))
+            self._insert(tx, tx.users, new)
         return results
 
     def _place(self, tx: Transaction, known: _Known, found: Record) -> tuple[Outcome, str]:
         user = known.ids.get(found.id or "") or known.emails.get(canonical_email(found.email))
         _check_names(known, found, user)
         if user is None:
+            _check_identities(tx, found)
             return Outcome.CREATED, ""
         differing = [name for name, value in found.fields.items() if getattr(user, name) != value]
         if not differing:
@@ -201,6 +203,13 @@ class Import:
         if changed.disabled and not before.disabled:
             self._ended += tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DISABLED)
 
+    def _insert(self, tx: Transaction, users: BulkUserStore, records: Sequence[Record]) -> None:
+        accounts = self._accounts(records)
+        users.insert_many(accounts)
+        for account, found in zip(accounts, records, strict=True):
+            for one in found.identities:
+                tx.identities.insert(Identity(fresh_id(self._context.entropy), account.user.id, *one, tx.now))
+
     def _accounts(self, records: Sequence[Record]) -> list[Account]:
         ids, now = fresh_ids(self._context.entropy, len(records)), self._context.clock.now()
         made = []
@@ -225,6 +234,13 @@ def _check_names(known: _Known, found: Record, user: User | None) -> None:
         other = known.usernames.get(canonical_username(found.username))
         if other is not None and other != user:
             raise InvalidInput("username", f"The account {other.id} has this name.")
+
+
+def _check_identities(tx: Transaction, found: Record) -> None:
+    for one in found.identities:
+        holder = tx.identities.find(one.issuer, one.subject)
+        if holder is not None:
+            raise InvalidInput("identities", f"One of these accounts opens the account {holder.user_id} already.")
 
 
 def _said(error: InvalidInput) -> str:

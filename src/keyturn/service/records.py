@@ -6,22 +6,36 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from keyturn.core import strict_json
 from keyturn.core.gate import SUBJECT
 from keyturn.core.identity import clean_email, clean_full_name, clean_username
 from keyturn.core.model import Micros, User
+from keyturn.core.strict_json import NotStrictJson
 from keyturn.errors import InvalidInput
 from keyturn.service.register import check_roles
 
 FIELDS = ("id", "email", "email_verified", "username", "full_name", "roles", "disabled", "created_at")
 PASSWORD_HASH = "password_hash"
-COLUMNS = (*FIELDS, PASSWORD_HASH)
+IDENTITIES = "identities"
+COLUMNS = (*FIELDS, IDENTITIES, PASSWORD_HASH)
 """The columns of such a file; only `email` has to be there."""
 
 _YES = frozenset({"true", "t", "yes", "1"})
 _NO = frozenset({"false", "f", "no", "0"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+_NAME = re.compile(r"[!-~]{1,255}")
+
+
+class ProviderAccount(NamedTuple):
+    """A provider's account that opens the user's account, by the provider's issuer and its name for the user there."""
+
+    issuer: str
+    subject: str
+    email: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +46,13 @@ class Record:
         email: their address; there is always one.
         given: the other fields of the user that the file has, by name; none where it says that there is nothing.
         password_hash: as the other system made it.
+        identities: the accounts of providers that open this one.
     """
 
     email: str
     given: Mapping[str, Any]
     password_hash: str | None = field(default=None, repr=False)
+    identities: tuple[ProviderAccount, ...] = ()
 
     @property
     def id(self) -> str | None:
@@ -77,7 +93,7 @@ def record_from(
     password_hash = _text(PASSWORD_HASH, line.get(PASSWORD_HASH))
     if password_hash is not None and not can_verify(password_hash):
         raise InvalidInput(PASSWORD_HASH, "This is no hash that Keyturn can verify, or one that costs too much.")
-    return Record(email, given, password_hash)
+    return Record(email, given, password_hash, _identities(line.get(IDENTITIES)))
 
 
 def fields_of(user: User) -> dict[str, object]:
@@ -103,6 +119,28 @@ def _text(name: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return (value or "").strip() or None
     raise InvalidInput(name, "This has to be text.")
+
+
+def _identities(value: object) -> tuple[ProviderAccount, ...]:
+    if isinstance(value, str) and value.strip():
+        try:
+            value = strict_json.parse(value.encode(), max_depth=3, max_members=100)
+        except NotStrictJson:
+            value = "no JSON"
+    found = [_identity(one) for one in value] if isinstance(value, list) else [] if not value else [None]
+    accounts = tuple(one for one in found if one is not None)
+    if len(accounts) < len(found):
+        raise InvalidInput(IDENTITIES, 'Write a list: [{"issuer": "https://…", "subject": "…", "email": "…"}].')
+    return accounts
+
+
+def _identity(value: object) -> ProviderAccount | None:
+    if not isinstance(value, dict) or not value.keys() <= set(ProviderAccount._fields):
+        return None
+    issuer, subject = (str(value.get(name, "")) for name in ("issuer", "subject"))
+    if not _NAME.fullmatch(issuer) or not _NAME.fullmatch(subject):
+        return None
+    return ProviderAccount(issuer, subject, _email(value.get("email")))
 
 
 def _id(value: object) -> str | None:

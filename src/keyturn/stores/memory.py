@@ -204,9 +204,11 @@ class MemoryIdentities:
         return next((one for one in self._rows.values() if (one.issuer, one.subject) == (issuer, subject)), None)
 
     def of_user(self, user_id: str) -> list[Identity]:
-        return sorted(
-            (one for one in self._rows.values() if one.user_id == user_id), key=lambda i: (i.created_at, i.id)
-        )
+        return self.of_users([user_id])
+
+    def of_users(self, user_ids: Collection[str]) -> list[Identity]:
+        found = [one for one in self._rows.values() if one.user_id in user_ids]
+        return sorted(found, key=lambda one: (one.created_at, one.id))
 
     def delete(self, identity_id: str) -> None:
         self._rows.pop(identity_id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
@@ -14,6 +15,9 @@ from keyturn.stores.sql.tables import identities
 _IDENTITIES = select(*(identities.c[name] for name in Identity.__slots__))
 _FIND = _IDENTITIES.where(identities.c.issuer == bindparam("issuer"), identities.c.subject == bindparam("subject"))
 _OF_USER = _IDENTITIES.where(identities.c.user_id == bindparam("user_id")).order_by(
+    identities.c.created_at, identities.c.id
+)
+_OF_USERS = _IDENTITIES.where(identities.c.user_id.in_(bindparam("user_ids", expanding=True))).order_by(
     identities.c.created_at, identities.c.id
 )
 _INSERT = insert(identities)
@@ -41,6 +45,9 @@ class SqlIdentities:
 
     def of_user(self, user_id: str) -> list[Identity]:
         return [Identity(*row) for row in self._connection.execute(_OF_USER, {"user_id": user_id})]
+
+    def of_users(self, user_ids: Collection[str]) -> list[Identity]:
+        return [Identity(*row) for row in self._connection.execute(_OF_USERS, {"user_ids": list(user_ids)})]
 
     def delete(self, identity_id: str) -> None:
         self._connection.execute(_DELETE, {"identity_id": identity_id})
