@@ -122,6 +122,11 @@ class Provider:
         self.asked: list[Asked] = []
         self._codes: dict[str, Asked] = {}
 
+    def use_rsa(self) -> None:
+        """Sign with RS256, as Google does."""
+        self.key = rsa_key()
+        self.keys = [jwk(self.key)]
+
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"provider": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
