@@ -53,6 +53,8 @@ class IdentityContract:
         for identity in [*mine, replace(_SAMPLE, id="other", user_id="u2")]:
             _insert(database, identity)
         expect_equal(database.read(lambda t: t.identities.of_user("u1")), [mine[1], mine[2], mine[0]])
+        expect_equal(database.read(lambda t: t.identities.of_users(["u1", "u3"])), [mine[1], mine[2], mine[0]])
+        expect_equal(database.read(lambda t: t.identities.of_users([])), [])
 
     def test_an_identity_that_was_deleted_is_free_again(self, database: Database) -> None:
         _insert(database)
