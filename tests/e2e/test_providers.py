@@ -91,6 +91,7 @@ def test_a_single_page_application_is_signed_in_after_its_first_refresh(
     page.goto(f"{server.url}{BASE}/providers/example/start?return_to=/sign-up")
     say_who(page, "sven")
     expect(page).to_have_url(f"{server.url}/sign-up")
+    expect(page.get_by_text("An application of this site is signed in here")).to_be_visible()
     told = page.evaluate("path => fetch(path, {method: 'POST'}).then(answer => answer.json())", f"{BASE}/refresh-token")
     assert told["user"]["email"] == "sven@example.com"
     assert told["session"]["delivery"] == "split"
