@@ -15,7 +15,17 @@
     ├── CurrentPasswordWrong
     ├── ReauthenticationRequired      the sign-in is too long ago for this
     ├── RoleMissing                   signed in, but not as somebody who may do this
+    ├── ProviderError                 signing in with somebody else's account
+    │   ├── StateInvalid              the way back does not belong to a way there that began in this browser
+    │   ├── ProviderDenied            the provider says that the user may not, or does not want to
+    │   ├── ProviderInvalid           what the provider answered cannot be believed
+    │   ├── ProviderUnavailable       the provider does not answer
+    │   ├── EmailMissing              the provider names no address, and an account needs one
+    │   ├── AccountExists             with this address, and it may be somebody else's
+    │   ├── IdentityTaken             it is connected to another account
+    │   └── LastSignInMethod          without it nobody could sign in any more
     ├── ClaimsHookFailed              an application's function for access tokens failed; ours to the client: internal_error
+    ├── OneTimeTokenInvalid          of a mail: unknown, used, expired, or for another purpose: one answer for all
     └── TokenError
         ├── AccessTokenMissing
         ├── AccessTokenInvalid        malformed, forged, expired or revoked: one answer for all
@@ -144,8 +154,82 @@ def _in_words(seconds: int) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
+class ProviderError(KeyturnError):
+    pass
+
+
+class StateInvalid(ProviderError):
+    code = "sign_in_state_invalid"
+    message = "This sign-in did not begin in this browser, took more than ten minutes, or was used before. Begin again."
+
+
+class ProviderDenied(ProviderError):
+    code = "provider_denied"
+    message = "The provider did not let you in, or you went back. Begin again, or sign in another way."
+
+
+class ProviderInvalid(ProviderError):
+    """The provider's answer is not acceptable. The message is the client's; why it is not is the cause's, for the log.
+
+    Args:
+        why: in words of ours; nothing that came from the provider.
+    """
+
+    code = "provider_invalid"
+    message = "What the provider answered cannot be believed, so nobody was signed in. Begin again."
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__()
+        self.why = why
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider does not answer in time.
+
+    Args:
+        why: in words of ours, for the log.
+    """
+
+    code = "provider_unavailable"
+    message = "The provider does not answer just now. Try again in a moment, or sign in another way."
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__()
+        self.why = why
+
+
+class EmailMissing(ProviderError):
+    code = "provider_email_missing"
+    message = "The provider did not tell an e-mail address, which an account needs. Sign up with an address instead."
+
+
+class AccountExists(ProviderError):
+    code = "account_exists"
+    message = (
+        "There is an account with this e-mail address already. Sign in to it as before, then connect the other one on the "
+        "account page."
+    )
+
+
+class IdentityTaken(ProviderError):
+    code = "identity_taken"
+    message = "This is connected to another account already. Disconnect it there first."
+
+
+class LastSignInMethod(ProviderError):
+    code = "last_sign_in_method"
+    message = "Without it you could not sign in any more. Set a password or connect another account first."
+
+
 class ClaimsHookFailed(KeyturnError):
     pass
+
+
+class OneTimeTokenInvalid(KeyturnError):
+    code = "one_time_token_invalid"
+    message = (
+        "This link is not good any more: it was used, or is too old, or something has changed since. Ask for a new one."
+    )
 
 
 class TokenError(KeyturnError):

@@ -6,10 +6,21 @@ A database other than ours is a class with these methods that passes the contrac
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
-from keyturn.core.model import Account, EndReason, Micros, Session, User
+from keyturn.core.model import (
+    Account,
+    EndReason,
+    Identity,
+    Mail,
+    Micros,
+    OneTimeToken,
+    Person,
+    Purpose,
+    Session,
+    User,
+)
 
 T = TypeVar("T")
 
@@ -89,6 +100,10 @@ class SessionStore(Protocol):
         """The user's sessions that neither ended nor expired, the newest first."""
         ...
 
+    def all_of_user(self, user_id: str) -> list[Session]:
+        """Every session of the user that there is, ended and expired ones too, the newest first."""
+        ...
+
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
         """End every session of the user that has not ended, but for `keep`; the caller has locked the user.
 
@@ -117,6 +132,10 @@ class SessionStore(Protocol):
 
     def forget_devices(self, user_id: str) -> None:
         """Blank the device and the address in every session of the user: nothing personal outlives the account."""
+        ...
+
+    def disown(self, user_id: str) -> None:
+        """Forget whose the sessions of the user were, who is gone: from now on they are nobody's (an empty id)."""
         ...
 
     def purge(self, limit: int) -> int:
@@ -182,6 +201,59 @@ class UserStore(Protocol):
         ...
 
 
+@runtime_checkable
+class BulkUserStore(Protocol):
+    """What a store of users may offer besides: many at a time, for an import and an export."""
+
+    def find_many(self, ids: Collection[str], emails: Collection[str], usernames: Collection[str]) -> list[User]:
+        """The users who have one of these ids, or one of these names in its canonical form."""
+        ...
+
+    def insert_many(self, accounts: Sequence[Account]) -> None:
+        """Store new users, with the ids that they have.
+
+        Raises:
+            EmailTaken, UsernameTaken: another user has one of the names; nothing else may be done in this transaction.
+        """
+        ...
+
+    def password_hashes(self, ids: Collection[str]) -> dict[str, str]:
+        """The hashes of those of the users who have one."""
+        ...
+
+
+class IdentityStore(Protocol):
+    """The providers' accounts that open accounts here, as one transaction sees them."""
+
+    def insert(self, identity: Identity) -> None:
+        """Store a new one.
+
+        Raises:
+            IdentityTaken: its issuer and subject are there already, whosever they are.
+        """
+        ...
+
+    def find(self, issuer: str, subject: str) -> Identity | None:
+        """The identity of this issuer and subject, compared to the letter."""
+        ...
+
+    def of_user(self, user_id: str) -> list[Identity]:
+        """The user's identities, the oldest first."""
+        ...
+
+    def of_users(self, user_ids: Collection[str]) -> list[Identity]:
+        """The identities of several users, the oldest first."""
+        ...
+
+    def delete(self, identity_id: str) -> None:
+        """Delete one; it opens nothing any more."""
+        ...
+
+    def delete_of_user(self, user_id: str) -> None:
+        """Delete all of a user's."""
+        ...
+
+
 class FactStore(Protocol):
     """Facts about the database itself, by name, as one transaction that may write sees them."""
 
@@ -214,6 +286,10 @@ class CounterStore(Protocol):
         """What a counter is at, and when it will be gone; zero and now, if there is none."""
         ...
 
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        """The counters whose key begins with a text of letters, digits and slashes: key, count, when they will be gone."""
+        ...
+
     def clear(self, key: str) -> None:
         """Forget a counter."""
         ...
@@ -228,6 +304,69 @@ class CounterStore(Protocol):
         Returns:
             How many were deleted.
         """
+        ...
+
+
+class OneTimeTokenStore(Protocol):
+    """One-time tokens by their hashes, as one transaction sees them. One that has expired is never found."""
+
+    def insert(self, token: OneTimeToken) -> None:
+        """Store a new token."""
+        ...
+
+    def find(self, purpose: Purpose, digest: str) -> OneTimeToken | None:
+        """The token, which stays."""
+        ...
+
+    def take(self, purpose: Purpose, digest: str) -> OneTimeToken | None:
+        """The token, which is gone then: of any number who take it at once, one gets it."""
+        ...
+
+    def of_user(self, user_id: str) -> list[OneTimeToken]:
+        """Every token of a user that there is, expired ones too."""
+        ...
+
+    def forget(self, user_id: str) -> None:
+        """Delete every token of a user."""
+        ...
+
+    def purge(self, limit: int) -> int:
+        """Delete at most `limit` tokens that have expired; the number of those deleted."""
+        ...
+
+
+class MailStore(Protocol):
+    """The mails that wait to be sent, as one transaction sees them."""
+
+    def insert(self, mail: Mail) -> None:
+        """Let a mail wait: it is sent if the transaction commits, and only then."""
+        ...
+
+    def due(self, limit: int) -> list[Mail]:
+        """At most `limit` mails whose time has come, those that have waited longest first."""
+        ...
+
+    def swap(self, mail: Mail) -> bool:
+        """Write `attempts`, `next_at` and `last_error`, if the stored mail is at `attempts - 1`.
+
+        Of any number who swap at once, one succeeds: this is how a mail is claimed.
+        """
+        ...
+
+    def put_off(self, mail: Mail) -> None:
+        """Write `next_at` and `last_error`, if the stored mail is still at `attempts`: nobody else has claimed it since."""
+        ...
+
+    def delete(self, mail_id: str) -> None:
+        """A mail is sent, or is not to be sent any more."""
+        ...
+
+    def of_user(self, user: User) -> list[Mail]:
+        """Every mail about a user, and those about nobody in particular that go to their address, in its canonical form."""
+        ...
+
+    def forget(self, user_id: str) -> None:
+        """Delete every mail about a user."""
         ...
 
 
@@ -249,10 +388,19 @@ class Transaction(Protocol):
     def users(self) -> UserStore: ...
 
     @property
+    def identities(self) -> IdentityStore: ...
+
+    @property
     def facts(self) -> FactStore: ...
 
     @property
     def counters(self) -> CounterStore: ...
+
+    @property
+    def one_time_tokens(self) -> OneTimeTokenStore: ...
+
+    @property
+    def mails(self) -> MailStore: ...
 
 
 class Database(Protocol):
@@ -322,6 +470,62 @@ class Metrics(Protocol):
         """Somebody signed in with a password, or tried to."""
         ...
 
+    def mailed(self, result: str) -> None:
+        """A mail was `sent`, is `put_off`, or was `given_up`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What ties a way back from a provider to the way there.
+
+    Attributes:
+        redirect_uri: where the provider sends the browser back to.
+        state: comes back in the address.
+        nonce: comes back within the ID token.
+        code_verifier: shows that whoever redeems a code is whoever asked for it (PKCE, RFC 7636).
+    """
+
+    redirect_uri: str
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    code_verifier: str = field(repr=False)
+
+
+class Provider(Protocol):
+    """Somebody else's accounts to sign in with. Called from several threads; each call may ask over the network."""
+
+    @property
+    def issuer(self) -> str:
+        """The provider's own name: identities are kept under it."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        ...
+
+    def authorization_url(self, handshake: Handshake) -> str:
+        """Where to send a browser, for its user to say who they are.
+
+        Raises:
+            ProviderUnavailable, ProviderInvalid
+        """
+        ...
+
+    def person(self, handshake: Handshake, code: str, issuer: str | None) -> Person:
+        """Redeem the code that a browser came back with.
+
+        Args:
+            handshake: the one that the browser was sent there with.
+            code: as it came.
+            issuer: `iss` of the address, if there was one (RFC 9207).
+
+        Raises:
+            ProviderUnavailable, ProviderInvalid
+        """
+        ...
+
 
 class PasswordHasher(Protocol):
     """Slow by design, and bounded: at most so many at a time, and whoever would wait too long is refused."""
@@ -344,6 +548,10 @@ class PasswordHasher(Protocol):
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than `hash` would use today."""
+        ...
+
+    def can_verify(self, password_hash: str) -> bool:
+        """Whether `verify` could ever be true for this text: it is a hash of a known form and cost. Nothing slow is done."""
         ...
 
 
@@ -382,6 +590,20 @@ class Counted(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A counter that stands at an account.
+
+    Attributes:
+        limit: what is counted, such as `account/count`; nothing of whom.
+        forgotten_at: when it will be gone, in microseconds.
+    """
+
+    limit: str
+    count: int
+    forgotten_at: Micros
+
+
 class Throttle(Protocol):
     """Counts failures, so that guessing passwords is slow. Shared by all servers over one store; a restart resets nothing.
 
@@ -408,6 +630,30 @@ class Throttle(Protocol):
 
         Raises:
             TooManyAttempts, StoreUnavailable
+        """
+        ...
+
+    def mail(self, name: str, network: str) -> bool:
+        """Count that somebody wants a mail to be sent to an address.
+
+        Args:
+            name: the address, in its canonical form, whether or not an account has it.
+            network: where the wish comes from; empty: nobody knows.
+
+        Returns:
+            Whether the address may get one more.
+
+        Raises:
+            TooManyAttempts: this network asks too often.
+            StoreUnavailable
+        """
+        ...
+
+    def standing(self, names: Collection[str]) -> list[Standing]:
+        """What is counted at accounts, by their canonical names.
+
+        Raises:
+            StoreUnavailable
         """
         ...
 

@@ -14,6 +14,8 @@ PRODUCTION = {
     "KEYTURN_SESSION_TTL": "30d",
     "KEYTURN_PASSWORD_MIN_LENGTH": "15",
     "KEYTURN_TRUSTED_PROXIES": "127.0.0.1",
+    "KEYTURN_SMTP_URL": "smtp://mail.example.com",
+    "KEYTURN_MAIL_FROM": "no-reply@example.com",
 }
 
 

@@ -12,7 +12,10 @@ from tests.support.server import LiveServer
 from keyturn.web.texts import LANGUAGE, TEXTS
 
 TEMPLATES = {
-    file.name: file.read_text() for file in files("keyturn.web").joinpath("templates").iterdir() if file.is_file()
+    file.name: file.read_text()
+    for folder in ("templates", "templates/mail")
+    for file in files("keyturn.web").joinpath(folder).iterdir()
+    if file.is_file()
 }
 NAME = {"Keyturn"}
 

@@ -15,7 +15,7 @@ EMAIL = "alice@example.com"
 PASSWORD = "correct horse battery staple"
 
 _PAGES = re.compile(
-    r"/openapi\.json|/docs(\.css)?|/playground(/api/[a-z-]+|[a-z-]*\.\w+)?|/|/sign-(in|up|out|out-everywhere)|/(profile|email|password|close)|/devices/[^/]+/end|/static/[^/]+/[^/]+|/keyturn/\w+\.js"
+    r"/openapi\.json|/docs(\.css)?|/playground(/api/[a-z-]+|[a-z-]*\.\w+)?|/|/sign-(in|up|out|out-everywhere)|/(profile|email|password|close|forgot-password|send-verification|outbox)|/(reset-password|verify-email|was-it-you)(/[^/]+)?|/(dis)?connect/[^/]+|/devices/[^/]+/end|/static/[^/]+/[^/]+|/keyturn/\w+\.js"
 )
 """What is for people; openapi.json is silent about it."""
 

@@ -43,7 +43,7 @@ def keyturn(*arguments: str, given: str = "", **environ: str) -> Done:
     with (
         patch.dict(os.environ, environment(**environ), clear=True),
         patch.object(sys, "argv", ["keyturn", *arguments]),
-        patch.object(sys, "stdin", io.StringIO(given)),
+        patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8")),
         contextlib.redirect_stdout(io.StringIO()) as out,
         contextlib.redirect_stderr(io.StringIO()) as err,
         pytest.raises(SystemExit) as exit_,

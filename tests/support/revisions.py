@@ -7,6 +7,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 
+def newest_revision() -> str:
+    """The last one of ours."""
+    folder = files("keyturn.stores") / "migrations" / "versions"
+    return max(file.name[1:5] for file in folder.iterdir() if file.name.startswith("r"))
+
+
 def newer_revisions(folder: Path, text: str) -> str:
     """Ours, and one more after them.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli import check, database, keys, sessions, token, users
+from keyturn.cli import check, database, exporting, importing, keys, mail, sessions, token, users
 from keyturn.cli.opened import DataDir
 from keyturn.server.serve import serve as run_server
 from keyturn.server.settings import Settings, load_settings
@@ -22,8 +22,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(users.app, name="users")
+users.app.command("import")(importing.import_)
+users.app.command()(exporting.export)
+users.app.command()(exporting.erase)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")
+app.add_typer(mail.app, name="mail")
 app.add_typer(database.app, name="db")
 app.add_typer(token.app, name="token")
 app.command("check")(check.check)

@@ -66,6 +66,40 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody as a provider vouches for them.
+
+    Attributes:
+        issuer: the provider, as it names itself (`iss`).
+        subject: who it is among the provider's users (`sub`); never changes, and is never given to another.
+        email: what the provider says of their address; may change, and identifies nobody.
+        owns_email: whether the provider has the last word on who has this address, and says that they have.
+    """
+
+    issuer: str
+    subject: str
+    email: str | None = None
+    owns_email: bool = False
+    full_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A provider's account that opens an account here. Issuer and subject together are unique.
+
+    Attributes:
+        email: as the provider said when the two were connected, for their owner to recognise it by.
+    """
+
+    id: str
+    user_id: str
+    issuer: str
+    subject: str
+    email: str | None
+    created_at: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """What a user recognises a session by.
 
@@ -131,6 +165,63 @@ class RefreshToken:
     generation: int
     id: str
     parent_id: str
+
+
+class Purpose(StrEnum):
+    """What a one-time token is good for, and for nothing else."""
+
+    VERIFY_EMAIL = "verify_email"
+    RESET_PASSWORD = "reset_password"
+    END_SESSIONS = "end_sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeToken:
+    """What is kept of a one-time token; the token itself is only in the mail.
+
+    Attributes:
+        digest: a hash of the token and its purpose.
+        email: the user's address when it was made; under another one it is worth nothing.
+    """
+
+    digest: str = field(repr=False)
+    purpose: Purpose
+    user_id: str
+    email: str
+    expires_at: Micros
+
+
+class MailKind(StrEnum):
+    """What a mail says."""
+
+    VERIFICATION = "verification"
+    RESET = "reset"
+    NEW_DEVICE = "new_device"
+    TOKEN_REUSED = "token_reused"
+    EMAIL_CHANGED = "email_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail that waits to be sent. It holds no token: that is made when it is sent.
+
+    Attributes:
+        user_id: whom it is about; none: whoever has the recipient's address, if anybody has it.
+        facts: what the mail tells, by name.
+        attempts: how often it was tried; a claim is a compare-and-swap on it.
+        next_at: when to try next; while it is being sent, the end of the lease.
+        last_error: why it was not sent yet, in a word.
+    """
+
+    id: str
+    kind: MailKind
+    user_id: str | None
+    recipient: str
+    created_at: Micros
+    next_at: Micros
+    facts: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = 0
+    last_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,15 +83,22 @@ class Argon2Hasher:
         except InvalidHashError:
             return True
 
+    def can_verify(self, password_hash: str) -> bool:
+        pepper_id, phc = parted(password_hash)
+        return pepper_id in self._peppers and foreign.is_known(phc)
+
     def _matches(self, stored: str, password: str) -> bool | None:
         """None: the hash is of no use, and nothing slow was done."""
+        if not password:  # other systems may have let somebody in without one
+            return None
         pepper_id, phc = parted(stored)
         if pepper_id not in self._peppers:
             self._report(pepper_id)
             return None
         outdated = self.is_outdated(stored)
         if outdated and pepper_id is None:
-            return foreign.verify(stored, password)
+            # To bcrypt, and to HMAC as a key, nothing but zeros is the same as nothing.
+            return foreign.verify(stored, password) if password.strip("\0") else None
         try:
             return foreign.argon2_matches(phc, _keyed(self._peppers[pepper_id], password), bounded=outdated)
         except ValueError:

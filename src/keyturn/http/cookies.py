@@ -40,6 +40,10 @@ class CookieNames:
     def device(self) -> str:
         return "__Host-keyturn_device" if self.secure else "keyturn_device"
 
+    @property
+    def way(self) -> str:
+        return "__Host-keyturn_way" if self.secure else "keyturn_way"
+
     def set_refresh(self, value: str, max_age: int | None) -> str:
         """The Set-Cookie value of the refresh cookie.
 
@@ -61,6 +65,18 @@ class CookieNames:
             max_age: seconds.
         """
         return self._set(self.device, value, max_age, "Strict")
+
+    def set_way(self, value: str, max_age: int) -> str:
+        """The Set-Cookie value of the cookie of a browser that goes to a provider; Lax, since it comes back from another site.
+
+        Args:
+            value: which way it is; no token.
+            max_age: seconds.
+        """
+        return self._set(self.way, value, max_age, "Lax")
+
+    def clear_way(self) -> str:
+        return self._set(self.way, "", 0, "Lax")
 
     def clear_refresh(self) -> str:
         return self._set(self.refresh, "", 0, "Strict")

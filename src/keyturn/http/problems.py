@@ -71,6 +71,7 @@ class InvalidRequest(KeyturnError):
 STATUS: Mapping[type[KeyturnError], int] = {
     MalformedJson: 400,
     MalformedRequest: 400,
+    errors.StateInvalid: 400,
     DuplicateCookie: 400,
     errors.InvalidCredentials: 401,
     errors.AccessTokenMissing: 401,
@@ -82,12 +83,18 @@ STATUS: Mapping[type[KeyturnError], int] = {
     errors.RegistrationClosed: 403,
     errors.ReauthenticationRequired: 403,
     errors.RoleMissing: 403,
+    errors.OneTimeTokenInvalid: 403,
+    errors.ProviderDenied: 403,
+    errors.EmailMissing: 403,
     CrossOrigin: 403,
     HttpsRequired: 403,
     errors.NotFound: 404,
     MethodNotAllowed: 405,
     errors.EmailTaken: 409,
     errors.UsernameTaken: 409,
+    errors.AccountExists: 409,
+    errors.IdentityTaken: 409,
+    errors.LastSignInMethod: 409,
     TooLarge: 413,
     UnsupportedMediaType: 415,
     UnknownHost: 421,
@@ -96,8 +103,10 @@ STATUS: Mapping[type[KeyturnError], int] = {
     errors.TooManyAttempts: 429,
     HeadersTooLarge: 431,
     KeyturnError: 500,
+    errors.ProviderInvalid: 502,
     errors.Overloaded: 503,
     errors.StoreUnavailable: 503,
+    errors.ProviderUnavailable: 503,
 }
 """The status of every error that can reach a client."""
 

@@ -126,7 +126,7 @@ class Api:
 
     async def delete_me(self, incoming: Incoming) -> Reply:
         claims = self.credentials.claims(incoming.headers)
-        password = cast(DeleteAccountBody, incoming.body).current_password.get_secret_value()
+        password = revealed(cast(DeleteAccountBody, incoming.body).current_password)
         await self.hashing.run(lambda: account.delete_account(self.context, claims, password))
         cookies = self.credentials.cookies
         return Reply(204, cookies=(cookies.clear_refresh(), cookies.clear_access()))
@@ -146,7 +146,7 @@ class Api:
     async def password(self, incoming: Incoming) -> Reply:
         claims = self.credentials.claims(incoming.headers)
         body = cast(PasswordBody, incoming.body)
-        current, new = body.current_password.get_secret_value(), body.new_password.get_secret_value()
+        current, new = revealed(body.current_password), body.new_password.get_secret_value()
         # Delivery and remember are those of the session that asks; the flow sees to that.
         options = SignInOptions(device=device_of(incoming.headers, incoming.client.address))
         grant = await self.hashing.run(lambda: account.change_password(self.context, claims, current, new, options))
@@ -155,7 +155,7 @@ class Api:
     async def email(self, incoming: Incoming) -> Reply:
         claims = self.credentials.claims(incoming.headers)
         body = cast(EmailBody, incoming.body)
-        password = body.current_password.get_secret_value()
+        password = revealed(body.current_password)
         user = await self.hashing.run(lambda: account.change_email(self.context, claims, password, body.email))
         return Reply(content=user_answer(user))
 

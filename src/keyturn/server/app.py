@@ -28,6 +28,8 @@ from keyturn.server.api import Api
 from keyturn.server.calls import Call, Document, Incoming, Reply, has_hung_up, read_body
 from keyturn.server.following import Follower
 from keyturn.server.forms import read_form
+from keyturn.server.mailing import delivering
+from keyturn.server.postman import Postman
 
 _log = logging.getLogger("keyturn.errors")
 
@@ -170,12 +172,15 @@ def router(
     return route
 
 
-def lifespan_of(api: Api, sample: Callable[[], None]) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
-    """What runs beside the calls: following ends that other processes decided, the purge, and the numbers for operators.
+def lifespan_of(
+    api: Api, sample: Callable[[], None], postman: Postman
+) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
+    """What runs beside the calls: following ends that other processes decided, mail, the purge, and the numbers for operators.
 
     Args:
         api: the handlers.
         sample: brings those numbers up to date, in the event loop's thread.
+        postman: sends the mails.
     """
 
     @asynccontextmanager
@@ -195,7 +200,8 @@ def lifespan_of(api: Api, sample: Callable[[], None]) -> Callable[[Any], context
             asyncio.create_task(_repeat(partial(asyncio.sleep, SAMPLE_SECONDS), look)),
         ]
         try:
-            yield
+            async with delivering(postman):
+                yield
         finally:
             for task in tasks:
                 task.cancel()
@@ -207,7 +213,7 @@ def lifespan_of(api: Api, sample: Callable[[], None]) -> Callable[[Any], context
 
 
 async def _purge(api: Api) -> None:
-    for purge in (_purge_sessions, _purge_counters):
+    for purge in (_purge_sessions, _purge_counters, _purge_one_time_tokens):
         while await _purged(api, purge) == PURGE_ROWS:
             pass
 
@@ -227,6 +233,10 @@ def _purge_sessions(tx: Transaction) -> int:
 
 def _purge_counters(tx: Transaction) -> int:
     return tx.counters.purge(PURGE_ROWS, keep=MAX_COUNTERS)
+
+
+def _purge_one_time_tokens(tx: Transaction) -> int:
+    return tx.one_time_tokens.purge(PURGE_ROWS)
 
 
 async def _repeat(pause: Callable[[], Awaitable[None]], work: Callable[[], Awaitable[None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
@@ -26,8 +27,8 @@ class Arrival:
     saved: str | None = None
 
 
-def arrival_of(query: bytes) -> Arrival:
-    """Read the query of a page's address; whatever is malformed, or comes twice, says nothing.
+def fields_of(query: bytes) -> Mapping[str, str]:
+    """The fields of the query of an address; none if it is malformed, or one comes twice.
 
     Args:
         query: as it was sent.
@@ -35,10 +36,18 @@ def arrival_of(query: bytes) -> Arrival:
     try:
         pairs = parse_qsl(query.decode("ascii"), errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
-        return Arrival()
+        return {}
     fields = dict(pairs)
-    if len(fields) != len(pairs):
-        return Arrival()
+    return fields if len(fields) == len(pairs) else {}
+
+
+def arrival_of(query: bytes) -> Arrival:
+    """Read the query of a page's address; whatever is malformed, or comes twice, says nothing.
+
+    Args:
+        query: as it was sent.
+    """
+    fields = fields_of(query)
     return Arrival(fields.get("reason"), path_on_this_site(fields.get("return_to", "")), fields.get("saved"))
 
 

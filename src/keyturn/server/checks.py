@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from keyturn.core.keyring import KeyRing, KeyState
 from keyturn.core.model import SECOND, Micros
@@ -71,6 +72,7 @@ def check(settings: Settings, *, now: Micros, keys: Keys | None, newest: Micros 
         *_passwords(settings),
         *_throttling(settings),
         *_tokens(settings),
+        *_mail(settings),
     ]
 
 
@@ -222,6 +224,34 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             False,
             f"{variable('access_claims')} puts {', '.join(settings.access_claims)} into access tokens; whoever sees one "
             "can read it.",
+        )
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    url = variable("smtp_url")
+    if settings.smtp_url is None:
+        if settings.issuer is not None and not settings.development_for(settings.issuer):
+            yield Finding(
+                "mail",
+                False,
+                f"{url} is not set: no mail leaves this machine, so nobody can set a forgotten password anew. Mails are kept in "
+                f"{settings.data_dir / 'outbox'}. Set it, then: keyturn mail test.",
+            )
+        return
+    host = urlsplit(settings.smtp_url)
+    if host.scheme == "smtp" and not settings.smtp_starttls and not is_loopback_host(host.hostname or ""):
+        yield Finding(
+            "mail",
+            True,
+            f"{variable('smtp_starttls')} is off and {url} is not on this machine: whoever listens there can set everybody's "
+            "password. Turn it on.",
+        )
+    if not settings.pages and settings.mail_templates is None:
+        yield Finding(
+            "mail",
+            False,
+            f"{variable('pages')} is off: the links in mails lead nowhere. Have templates with pages of your own in "
+            f"{variable('mail_templates')}.",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from starlette.types import Receive
 
 from keyturn.core.passwords import MAX_LENGTH
@@ -37,6 +37,10 @@ def _password(value: SecretStr) -> SecretStr:
     return value
 
 
+CurrentPassword = Annotated[SecretStr, AfterValidator(_password)] | None
+"""None where the account has none: then its form does not ask."""
+
+
 class SignInForm(Body):
     """A box that is not ticked is not sent."""
 
@@ -54,7 +58,7 @@ class SignUpForm(Body):
 
 
 class PasswordForm(Body):
-    current_password: Annotated[SecretStr, AfterValidator(_password)]
+    current_password: CurrentPassword = None
     new_password: SecretStr
 
 
@@ -67,11 +71,31 @@ class ProfileForm(Body):
 
 class EmailForm(Body):
     email: ShortText
-    current_password: Annotated[SecretStr, AfterValidator(_password)]
+    current_password: CurrentPassword = None
 
 
 class CloseForm(Body):
-    current_password: Annotated[SecretStr, AfterValidator(_password)]
+    current_password: CurrentPassword = None
+
+
+class ConnectForm(Body):
+    """For connecting and disconnecting a provider's account."""
+
+    current_password: CurrentPassword = None
+
+
+class ForgotForm(Body):
+    email: ShortText
+
+
+class LinkForm(Body):
+    """The page that a link in a mail leads to."""
+
+    token: Annotated[str, Field(max_length=128, repr=False)]
+
+
+class ResetForm(LinkForm):
+    new_password: SecretStr
 
 
 class NoFields(Body):

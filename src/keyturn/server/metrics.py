@@ -60,11 +60,17 @@ class PrometheusMetrics(Watch, Metrics):
         )
         refreshes = Counter("keyturn_refreshes", "Refreshes, by what they came to.", ["verdict"], registry=registry)
         ends = Counter("keyturn_sessions_ended", "Sessions that this ended, by reason.", ["reason"], registry=registry)
-        sign_ins = Counter("keyturn_sign_ins", "Sign-ins with a password.", ["result"], registry=registry)
+        sign_ins = Counter(
+            "keyturn_sign_ins", "Sign-ins, with a password or a provider.", ["result"], registry=registry
+        )
+        mails = Counter(
+            "keyturn_mails", "Mails, by what became of an attempt to send one.", ["result"], registry=registry
+        )
         # Each is there from the start, at 0: the first theft is a rise, and not a series that begins at 1.
         self._refreshes: dict[str, Counter] = {verdict: refreshes.labels(verdict) for verdict in Verdict}
         self._ends: dict[str, Counter] = {reason: ends.labels(reason) for reason in EndReason}
         self._sign_ins: dict[str, Counter] = {result: sign_ins.labels(result) for result in get_args(SignInResult)}
+        self._mails: dict[str, Counter] = {result: mails.labels(result) for result in ("sent", "put_off", "given_up")}
         self._batches = Histogram(
             "keyturn_refresh_batch_size", "Refreshes decided in one transaction.", buckets=_SIZES, registry=registry
         )
@@ -95,6 +101,9 @@ class PrometheusMetrics(Watch, Metrics):
 
     def signed_in(self, result: SignInResult) -> None:
         self._sign_ins[result].inc()
+
+    def mailed(self, result: str) -> None:
+        self._mails[result].inc()
 
     def answered(self, route: str | None, status: int | None) -> None:
         self._tally[route, status] += 1
@@ -173,6 +182,9 @@ class _WatchedHasher(PasswordHasher):
 
     def is_outdated(self, password_hash: str) -> bool:
         return self.hasher.is_outdated(password_hash)
+
+    def can_verify(self, password_hash: str) -> bool:
+        return self.hasher.can_verify(password_hash)
 
 
 @dataclass(frozen=True, slots=True)

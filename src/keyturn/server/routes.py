@@ -9,8 +9,11 @@ from keyturn.http.problems import InvalidRequest
 from keyturn.server import schemas
 from keyturn.server.api import Api
 from keyturn.server.calls import Call
+from keyturn.server.mail_api import MailApi
+from keyturn.server.provider_calls import ProviderApi
 
 _BEARER = (errors.AccessTokenMissing, errors.AccessTokenInvalid, DuplicateCookie)
+_OWNER = (errors.CurrentPasswordWrong, errors.ReauthenticationRequired, errors.TooManyAttempts)
 _STORE = (errors.StoreUnavailable, errors.Overloaded)
 
 _ACCESS = ("bearer", "accessCookie")
@@ -115,7 +118,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.delete_me,
             body=schemas.DeleteAccountBody,
             status=204,
-            errors=(errors.CurrentPasswordWrong, errors.TooManyAttempts, *_BEARER, *_STORE),
+            errors=(*_OWNER, *_BEARER, *_STORE),
             security=_ACCESS,
         ),
         Call(
@@ -143,7 +146,7 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.password,
             body=schemas.PasswordBody,
             answer=schemas.SignedInAnswer,
-            errors=(errors.CurrentPasswordWrong, errors.TooManyAttempts, *_BEARER, *_STORE),
+            errors=(*_OWNER, *_BEARER, *_STORE),
             security=_ACCESS,
         ),
         Call(
@@ -153,9 +156,10 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.email,
             body=schemas.EmailBody,
             answer=schemas.UserAnswer,
-            errors=(errors.CurrentPasswordWrong, errors.TooManyAttempts, errors.EmailTaken, *_BEARER, *_STORE),
+            errors=(*_OWNER, errors.EmailTaken, *_BEARER, *_STORE),
             security=_ACCESS,
         ),
+        *_mail_calls(MailApi(api), base),
         Call(
             "GET",
             f"{base}/verify",
@@ -163,6 +167,129 @@ def account_calls(api: Api, base: str) -> list[Call]:
             api.verify,
             status=204,
             errors=(CrossOrigin, *_BEARER),
+            security=_ACCESS,
+        ),
+    ]
+
+
+def _mail_calls(mail: MailApi, base: str) -> list[Call]:
+    """What is done with mails."""
+    return [
+        Call(
+            "POST",
+            f"{base}/email/verification",
+            "Send a link that verifies one's e-mail address",
+            mail.send_verification,
+            status=202,
+            errors=(errors.TooManyAttempts, *_BEARER, *_STORE),
+            security=_ACCESS,
+        ),
+        Call(
+            "POST",
+            f"{base}/email/verification/{{token}}",
+            "Verify an e-mail address",
+            mail.verify_email,
+            status=204,
+            errors=(errors.OneTimeTokenInvalid, *_STORE),
+        ),
+        Call(
+            "POST",
+            f"{base}/password/forgot",
+            "Send a link for a new password, if there is such an account",
+            mail.forgot_password,
+            body=schemas.ForgotBody,
+            status=202,
+            errors=(errors.TooManyAttempts, *_STORE),
+        ),
+        Call(
+            "POST",
+            f"{base}/password/reset",
+            "Set a new password by the token of a mail: every session ends",
+            mail.reset_password,
+            body=schemas.ResetBody,
+            status=204,
+            errors=(errors.OneTimeTokenInvalid, *_STORE),
+        ),
+    ]
+
+
+def provider_calls(providers: ProviderApi, base: str) -> list[Call]:
+    """Signing in with a provider's account.
+
+    Args:
+        providers: the handlers.
+        base: the path before every call's own.
+    """
+    asking = (errors.ProviderInvalid, errors.ProviderUnavailable, errors.Overloaded)
+    return [
+        Call(
+            "GET",
+            f"{base}/providers",
+            "Whose accounts one can sign in with",
+            providers.listed,
+            answer=schemas.ProvidersAnswer,
+        ),
+        Call(
+            "GET",
+            f"{base}/providers/{{name}}/start",
+            "Go to a provider, to sign in",
+            providers.start,
+            status=303,
+            errors=(errors.NotFound, InvalidRequest, DuplicateCookie, *asking, *_STORE),
+        ),
+        Call(
+            "GET",
+            f"{base}/providers/{{name}}/callback",
+            "Come back from a provider",
+            providers.callback,
+            status=303,
+            errors=(
+                errors.NotFound,
+                errors.StateInvalid,
+                errors.ProviderDenied,
+                errors.EmailMissing,
+                errors.AccountExists,
+                errors.IdentityTaken,
+                errors.EmailTaken,
+                errors.RegistrationClosed,
+                errors.TooManyAttempts,
+                DuplicateCookie,
+                *asking,
+                *_STORE,
+            ),
+        ),
+        Call(
+            "POST",
+            f"{base}/providers/{{name}}/connect",
+            "Go to a provider, to connect its account with one's own",
+            providers.connect,
+            body=schemas.ConnectBody,
+            answer=schemas.WayAnswer,
+            errors=(errors.NotFound, *_OWNER, *_BEARER, *asking, *_STORE),
+            security=_ACCESS,
+        ),
+        Call(
+            "GET",
+            f"{base}/identities",
+            "The providers' accounts that are connected with one's own, the oldest first",
+            providers.identities,
+            answer=schemas.IdentitiesAnswer,
+            errors=(*_BEARER, *_STORE),
+            security=_ACCESS,
+        ),
+        Call(
+            "DELETE",
+            f"{base}/identities/{{id}}",
+            "Disconnect a provider's account from one's own",
+            providers.disconnect,
+            status=204,
+            errors=(
+                errors.NotFound,
+                errors.LastSignInMethod,
+                errors.ReauthenticationRequired,
+                *_BEARER,
+                *_STORE,
+            ),
             security=_ACCESS,
         ),
     ]

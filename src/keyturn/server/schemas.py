@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from keyturn.core.model import SECOND, EndReason, Micros, Policy, Session, User
+from keyturn.core.model import SECOND, EndReason, Identity, Micros, Policy, Session, User
 from keyturn.core.passwords import MAX_LENGTH
 
 JSON = dict[str, Any]
@@ -69,17 +69,35 @@ class ProfileBody(Body):
 
 
 class DeleteAccountBody(Body):
-    current_password: Password
+    """`current_password` may be left out where the account has none; so in the next two."""
+
+    current_password: Password | None = None
 
 
 class EmailBody(Body):
-    current_password: Password
+    current_password: Password | None = None
     email: ShortText
 
 
 class PasswordBody(Body):
-    current_password: Password
+    current_password: Password | None = None
     new_password: SecretStr
+
+
+class ForgotBody(Body):
+    email: ShortText
+
+
+class ResetBody(Body):
+    token: Annotated[SecretStr, Field(max_length=128)]
+    new_password: SecretStr
+
+
+class ConnectBody(Body):
+    """Without `current_password`, the sign-in must be fresh."""
+
+    current_password: Password | None = None
+    return_to: Annotated[str, Field(max_length=2048)] = ""
 
 
 class Answer(BaseModel):
@@ -127,6 +145,38 @@ class SignedInAnswer(Answer):
 
 class SessionsAnswer(Answer):
     sessions: list[SessionAnswer]
+
+
+class ProviderAnswer(Answer):
+    """`start` is where a browser goes to sign in."""
+
+    name: str
+    label: str
+    start: str
+
+
+class ProvidersAnswer(Answer):
+    providers: list[ProviderAnswer]
+
+
+class WayAnswer(Answer):
+    """Where to send the browser."""
+
+    authorization_url: str
+
+
+class IdentityAnswer(Answer):
+    """`provider` is none for one that is no longer among the settings."""
+
+    id: str
+    provider: str | None
+    label: str
+    email: str | None
+    created_at: datetime
+
+
+class IdentitiesAnswer(Answer):
+    identities: list[IdentityAnswer]
 
 
 class HealthAnswer(Answer):
@@ -178,6 +228,17 @@ def user_answer(user: User) -> JSON:
         "full_name": user.full_name,
         "roles": user.roles,
         "created_at": _time(user.created_at),
+    }
+
+
+def identity_answer(identity: Identity, provider: str | None, label: str) -> JSON:
+    """An `IdentityAnswer`."""
+    return {
+        "id": identity.id,
+        "provider": provider,
+        "label": label,
+        "email": identity.email,
+        "created_at": _time(identity.created_at),
     }
 
 

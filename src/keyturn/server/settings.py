@@ -29,17 +29,21 @@ from keyturn.server.settings_fields import (
     BasePath,
     Host,
     Issuer,
+    MailFrom,
     Network,
     Origin,
     Reference,
+    SmtpUrl,
     lasting,
     whole,
     written,
 )
+from keyturn.server.settings_providers import ClientId, ProviderName, ProviderSettings
 from keyturn.server.settings_sources import Given, Sources, variable
 
+PROVIDER_SECRETS = ("client_secret",)
 KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous", "metrics_token")
-SECRETS = (*KEYS, "database_url", "rate_limit_url")
+SECRETS = (*KEYS, "database_url", "rate_limit_url", "smtp_password", "google_client_secret")
 LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
 HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
@@ -48,6 +52,9 @@ HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
 _IN_WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "mapping_type": "must be tables of the settings file, such as [providers.google]",
+    "missing": "is missing",
+    "model_type": "must be a table",
     "path_type": "must be a path",
     "string_type": "must be text",
     "string_unicode": "must be UTF-8 text",
@@ -110,6 +117,18 @@ class Settings(BaseModel):
     rate_limit_refresh: Annotated[int, whole(1, 1_000_000)] = 6000
     rate_limit_url: SecretStr | None = None
 
+    smtp_url: SmtpUrl | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = True
+    mail_from: MailFrom | None = None
+    mail_templates: Path | None = None
+    reset_ttl: Annotated[Micros, lasting("5m", "24h")] = written("1h")
+    verification_ttl: Annotated[Micros, lasting("5m", "30d")] = written("1d")
+
+    providers: Mapping[ProviderName, ProviderSettings] | None = None
+    google_client_id: ClientId | None = None
+    google_client_secret: SecretStr | None = None
+
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_token: SecretStr | None = None
@@ -149,6 +168,15 @@ class Settings(BaseModel):
             raise ValueError(f"contradicts {secret}: a shared secret means HS256; remove one of the two")
         return algorithm
 
+    @field_validator("google_client_secret")
+    @classmethod
+    def _with_the_id(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (secret is None) != (info.data.get("google_client_id") is None):
+            raise ValueError(f"and {variable('google_client_id')} go together: set both or none")
+        if secret is not None and "google" in (info.data.get("providers") or {}):
+            raise ValueError("and the table providers.google are two for one: remove one of them")
+        return secret
+
     @field_validator("hash_time_cost")
     @classmethod
     def _with_memory_enough(cls, time_cost: int, info: ValidationInfo) -> int:
@@ -157,6 +185,27 @@ class Settings(BaseModel):
         if issuer and not cls.development_for(issuer) and memory is not None and memory < floor:
             raise ValueError(f"of {time_cost} needs {variable('hash_memory_kib')} to be at least {floor} (KiB)")
         return time_cost
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _of_a_user_of_the_mail_server(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if password is not None and "@" not in (info.data.get("smtp_url") or "@"):
+            raise ValueError(f"needs a user: {variable('smtp_url')}=smtp://user@host")
+        return password
+
+    @field_validator("smtp_starttls")
+    @classmethod
+    def _no_password_in_the_clear(cls, starttls: bool, info: ValidationInfo) -> bool:
+        if not starttls and info.data.get("smtp_password") is not None:
+            raise ValueError(f"must be true where there is a {variable('smtp_password')}: it would go in the clear")
+        return starttls
+
+    @field_validator("mail_from")
+    @classmethod
+    def _said_with_a_mail_server(cls, mail_from: str | None, info: ValidationInfo) -> str | None:
+        if mail_from is None and info.data.get("smtp_url") is not None:
+            raise ValueError(f"must be set where {variable('smtp_url')} is, such as Example <no-reply@example.com>")
+        return mail_from
 
     @property
     def policy(self) -> Policy:
@@ -199,7 +248,8 @@ def load_settings(
     Raises:
         SettingsError: one line for every problem.
     """
-    sources = Sources(Settings.model_fields, SECRETS, LISTS)
+    of_provider = Sources(ProviderSettings.model_fields, PROVIDER_SECRETS, ("scopes",))
+    sources = Sources(Settings.model_fields, SECRETS, LISTS, {"providers": of_provider})
     given = sources.gather(flags, os.environ if environ is None else environ)
     settings, problems = _validated(given)
     problems = [*sources.problems, *problems, *_weaknesses(given)]
@@ -221,7 +271,11 @@ def _validated(given: Mapping[str, Given]) -> tuple[Settings | None, list[str]]:
 def _sentence(error: ErrorDetails, given: Mapping[str, Given]) -> str:
     setting, *item = error["loc"]
     name = given[str(setting)].name if setting in given else variable(str(setting))
-    place = f"{name}, item {int(item[0]) + 1}," if item else name
+    place = name
+    if setting == "providers" and item:
+        place = ".".join(["providers", *map(str, item)]).removesuffix(".[key]")
+    elif item:
+        place = f"{name}, item {int(item[0]) + 1},"
     message = _IN_WORDS.get(error["type"]) or error["msg"]
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{place} {message}."

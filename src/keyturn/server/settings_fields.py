@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from keyturn.core.identity import clean_email, clean_full_name
 from keyturn.core.model import Micros
+from keyturn.errors import InvalidInput
 from keyturn.http.origin import is_loopback_origin
 from keyturn.server.durations import parse_duration
 from keyturn.server.origins import origin_of
@@ -98,6 +102,28 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     raise ValueError("must be an address or a network, such as 10.0.0.5 or 10.0.0.0/8")
 
 
+def _smtp_url(value: str) -> str:
+    parts = urlsplit(value)
+    try:
+        is_whole = parts.scheme in {"smtp", "smtps"} and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be smtp://user@host:port, or smtps:// for a server that speaks TLS from the start")
+    if parts.password is not None:
+        raise ValueError("must not hold the password: that has a setting, and a file, of its own")
+    return value
+
+
+def _mail_from(value: str) -> str:
+    try:
+        clean_email(parseaddr(value)[1])
+        clean_full_name(value)  # one line of plain text
+    except InvalidInput:
+        raise ValueError("must be an address, such as Example <no-reply@example.com>") from None
+    return value
+
+
 SEPARATED = BeforeValidator(_items)
 """A list, or one string with commas, as the environment has it."""
 
@@ -119,4 +145,6 @@ Reference = Annotated[
     ),
 ]
 Origin = Annotated[str, AfterValidator(_origin)]
+SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
+MailFrom = Annotated[str, AfterValidator(_mail_from)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]

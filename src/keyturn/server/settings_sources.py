@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from keyturn.server.durations import parse_duration
 
@@ -55,13 +56,21 @@ class Sources:
         settings: the names of all settings.
         secrets: those of them that may lie in a file of their own.
         lists: those of them that may be empty.
+        tables: those of them that are tables of tables in the file, each with what its inner tables may hold.
 
     Attributes:
         problems: what is wrong, one sentence each.
     """
 
-    def __init__(self, settings: Collection[str], secrets: Collection[str], lists: Collection[str]) -> None:
+    def __init__(
+        self,
+        settings: Collection[str],
+        secrets: Collection[str],
+        lists: Collection[str],
+        tables: Mapping[str, Sources] = MappingProxyType({}),
+    ) -> None:
         self.problems: list[str] = []
+        self._tables = tables
         self._secrets = secrets
         self._lists = lists
         self._keys = [*settings, *(f"{secret}_file" for secret in secrets)]
@@ -75,9 +84,9 @@ class Sources:
         """
         written = (Given(key, _flag(key), value) for key, value in flags.items() if value is not None)
         return {
-            **self._agreed(self._toml(environ), spell=str),
-            **self._agreed(self._variables(environ), spell=variable),
-            **self._agreed(written, spell=_flag),
+            **self.agreed(self._toml(environ), spell=str),
+            **self.agreed(self._variables(environ), spell=variable),
+            **self.agreed(written, spell=_flag),
         }
 
     def _variables(self, environ: Mapping[str, str]) -> Iterator[Given]:
@@ -101,12 +110,33 @@ class Sources:
             self.problems.append(f"{CONFIG} names a file that is not TOML: {error}.")
             return
         for key, value in table.items():
+            if key in self._tables and isinstance(value, dict):
+                inner = {name: self._inner(key, name, table, path, is_private) for name, table in value.items()}
+                yield Given(key, f"{key} in {path}", inner)
+                continue
             given = Given(key, f"{key} in {path}", value)
-            if not is_private and self._is_secret(given):
-                self.problems.append(f"{given.name} is a secret, and other users can read the file: chmod 600 it.")
+            self.keep_private(given, is_private)
             yield given
 
-    def _agreed(self, many: Iterable[Given], *, spell: Callable[[str], str]) -> dict[str, Given]:
+    def _inner(self, key: str, name: str, table: object, path: object, is_private: bool) -> object:
+        """The values of an inner table, each fetched from its file if it lies in one."""
+        if not isinstance(table, dict):
+            return table
+        sources = self._tables[key]
+        many = [Given(field, f"{key}.{name}.{field} in {path}", value) for field, value in table.items()]
+        for given in many:
+            sources.keep_private(given, is_private)
+        agreed = sources.agreed(many, spell=str)
+        self.problems += sources.problems
+        sources.problems.clear()
+        return {field: given.value for field, given in agreed.items()}
+
+    def keep_private(self, given: Given, is_private: bool) -> None:
+        """Complain of a secret in a file that other users can read."""
+        if not is_private and self._is_secret(given):
+            self.problems.append(f"{given.name} is a secret, and other users can read the file: chmod 600 it.")
+
+    def agreed(self, many: Iterable[Given], *, spell: Callable[[str], str]) -> dict[str, Given]:
         """The settings of one source: each known, fetched from its file if it lies in one, and not at odds with itself."""
         agreed: dict[str, Given] = {}
         for given in many:

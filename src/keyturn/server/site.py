@@ -23,7 +23,9 @@ from keyturn.server.api import Api
 from keyturn.server.arrival import arrival_of, path_on_this_site
 from keyturn.server.calls import Document, Incoming, Reply, validated
 from keyturn.server.forms import NoFields, SignInForm, SignUpForm
+from keyturn.server.provider_calls import ProviderApi
 from keyturn.server.site_account import AccountPage
+from keyturn.server.site_mail import MailPages
 from keyturn.service import ending
 from keyturn.service.context import Grant
 from keyturn.service.register import NewUser, register
@@ -41,15 +43,21 @@ class Site:
         api: the handlers of the API, whose parts they share.
         pages: renders.
         base_path: of the API, whose errors stay problems.
+        providers: the handlers of the calls about providers.
     """
 
     api: Api
     pages: Pages
     base_path: str
+    providers: ProviderApi
 
     @property
     def account(self) -> AccountPage:
-        return AccountPage(self.api, self.pages)
+        return AccountPage(self.api, self.pages, self.providers)
+
+    @property
+    def mail(self) -> MailPages:
+        return MailPages(self.api, self.pages, self.account)
 
     async def home(self, incoming: Incoming) -> Reply:
         """Who is signed in, or the sign-in form, or a page that finds out which of the two it is."""
@@ -95,7 +103,10 @@ class Site:
     def error_page(self, scope: Scope, problem: Problem) -> Document | None:
         """A page instead of a problem, for whoever asks for one anywhere but in the API."""
         asks = any("text/html" in accepted for accepted in all_values(scope["headers"], b"accept"))
-        if not asks or scope["path"].startswith(f"{self.base_path}/"):
+        path = scope["path"]
+        # Of the calls of the API, people themselves go only to a provider and back.
+        is_call = path.startswith(f"{self.base_path}/") and not path.startswith(f"{self.providers.path}/")
+        if not asks or is_call:
             return None
         code, request_id = str(problem.body["code"]), problem.body.get("request_id")
         title, text = words.FAILURES.get(code, (str(problem.body["title"]), str(problem.body["detail"])))
@@ -108,7 +119,7 @@ class Site:
             return await self.account.show(incoming, arrival)
         except (AccessTokenMissing, AccessTokenInvalid):
             view = self._view(signing_up=signing_up)
-            told = words.ENDED.get(arrival.reason or "")
+            told = words.ARRIVED.get(arrival.reason or "")
             return await self._not_signed_in(incoming, replace(view, notice=told, return_to=arrival.return_to))
 
     async def _not_signed_in(self, incoming: Incoming, view: SignedOut) -> Reply:

@@ -6,19 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from keyturn.core.model import SECOND, AccessClaims, Delivery, EndReason, Session, User
+from keyturn.core.model import SECOND, AccessClaims, Account, Delivery, EndReason, Identity, Session, User
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError
 from keyturn.server.answers import document, filled_in, home, told_in_the_form
 from keyturn.server.api import Api
 from keyturn.server.arrival import Arrival
 from keyturn.server.calls import Incoming, Reply, validated
-from keyturn.server.forms import CloseForm, EmailForm, NoFields, PasswordForm, ProfileForm
-from keyturn.server.schemas import session_answer, user_answer
+from keyturn.server.forms import CloseForm, ConnectForm, EmailForm, NoFields, PasswordForm, ProfileForm
+from keyturn.server.provider_calls import ProviderApi
+from keyturn.server.schemas import revealed, session_answer, user_answer
 from keyturn.service import account, ending
 from keyturn.service.context import Grant
+from keyturn.service.identities import identities_of
 from keyturn.web import words
 from keyturn.web.pages import Pages
-from keyturn.web.views import Device, Form, SignedIn
+from keyturn.web.views import Connected, Device, Form, SignedIn
 
 Flow = Callable[[AccessClaims], Awaitable[Reply]]
 
@@ -32,32 +34,48 @@ class AccountPage:
     Attributes:
         api: the handlers of the API, whose parts they share.
         pages: renders.
+        providers: the handlers of the calls about providers.
     """
 
     api: Api
     pages: Pages
+    providers: ProviderApi
 
     async def show(
-        self, incoming: Incoming, arrival: Arrival = _DIRECTLY, failed: Mapping[str, Form] | None = None
+        self,
+        incoming: Incoming,
+        arrival: Arrival = _DIRECTLY,
+        failed: Mapping[str, Form] | None = None,
+        verification: Form | None = None,
     ) -> Reply:
         """Who is signed in.
 
         Args:
             arrival: how they come here.
             failed: forms that did not do, by name.
+            verification: what became of the button that sends a link for one's address.
 
         Raises:
             AccessTokenMissing, AccessTokenInvalid
         """
         claims = self.api.credentials.claims(incoming.headers)
 
-        def load() -> tuple[User, list[Session]]:
-            _, user = account.who_am_i(self.api.context, claims)
-            return user, ending.list_sessions(self.api.context, claims)
+        def load() -> tuple[Account, list[Session], list[Identity]]:
+            context = self.api.context
+            return (
+                account.own_account(context, claims),
+                ending.list_sessions(context, claims),
+                identities_of(context, claims),
+            )
 
-        user, sessions = await self.api.storing.run(load)
-        view = self._view(claims, user, sessions, failed or {})
+        owner, sessions, identities = await self.api.storing.run(load)
+        view = replace(
+            self._view(claims, owner.user, sessions, failed or {}),
+            has_password=owner.password_hash is not None,
+            connected=[self._connected(identity) for identity in identities],
+        )
         view = replace(view, return_to=arrival.return_to, saved=words.SAVED.get(arrival.saved or ""))
+        view = replace(view, verification=verification or Form())
         return Reply(content=document(self.pages.signed_in(view)))
 
     async def change_profile(self, incoming: Incoming) -> Reply:
@@ -72,7 +90,7 @@ class AccountPage:
     async def change_email(self, incoming: Incoming) -> Reply:
         async def change(claims: AccessClaims) -> Reply:
             form = validated(EmailForm, incoming.form)
-            current = form.current_password.get_secret_value()
+            current = revealed(form.current_password)
             await self.api.hashing.run(lambda: account.change_email(self.api.context, claims, current, form.email))
             return home(saved="email")
 
@@ -83,7 +101,7 @@ class AccountPage:
 
         async def change(claims: AccessClaims) -> Reply:
             form = validated(PasswordForm, incoming.form)
-            current, new = form.current_password.get_secret_value(), form.new_password.get_secret_value()
+            current, new = revealed(form.current_password), form.new_password.get_secret_value()
             options = self.api.options(incoming, Delivery.COOKIE)
             grant: Grant = await self.api.hashing.run(
                 lambda: account.change_password(self.api.context, claims, current, new, options)
@@ -95,11 +113,36 @@ class AccountPage:
     async def close(self, incoming: Incoming) -> Reply:
         async def change(claims: AccessClaims) -> Reply:
             form = validated(CloseForm, incoming.form)
-            current = form.current_password.get_secret_value()
+            current = revealed(form.current_password)
             await self.api.hashing.run(lambda: account.delete_account(self.api.context, claims, current))
             return home(*self._no_cookies(), reason=EndReason.ACCOUNT_DELETED)
 
         return await self._changed(incoming, "close", change)
+
+    async def connect(self, incoming: Incoming) -> Reply:
+        """A page that leads to the provider: browsers let no form lead to another site by a redirect."""
+        name = incoming.path["name"]
+
+        async def change(claims: AccessClaims) -> Reply:
+            form = validated(ConnectForm, incoming.form)
+            url, cookie = await self.providers.begin_connecting(claims, name, revealed(form.current_password), None)
+            return Reply(content=document(self.pages.leaving(url)), cookies=(cookie,))
+
+        return await self._changed(incoming, f"connect-{name}", change)
+
+    async def disconnect(self, incoming: Incoming) -> Reply:
+        identity_id = incoming.path["id"]
+
+        async def change(claims: AccessClaims) -> Reply:
+            form = validated(ConnectForm, incoming.form)
+            await self.providers.take_away(claims, identity_id, revealed(form.current_password))
+            return home()
+
+        return await self._changed(incoming, f"disconnect-{identity_id}", change)
+
+    def _connected(self, identity: Identity) -> Connected:
+        shown = self.providers.shown(identity)
+        return Connected(shown["id"], shown["label"], shown["email"], shown["created_at"], shown["provider"])
 
     async def sign_out_everywhere(self, incoming: Incoming) -> Reply:
         flow = lambda claims: ending.sign_out_everywhere(self.api.context, claims, keep_this=False)  # noqa: E731
@@ -140,6 +183,7 @@ class AccountPage:
         profile = Form({"username": user.username or "", "full_name": user.full_name or ""})
         return SignedIn(
             email=user.email,
+            email_verified=user.email_verified,
             username=user.username,
             full_name=user.full_name,
             roles=user.roles,

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from functools import partial
 
-from keyturn.core.model import SECOND
+from keyturn.core.model import SECOND, Delivery
 from keyturn.server.answers import HOME
 from keyturn.server.api import Api
 from keyturn.server.app import Page
 from keyturn.server.calls import Call
+from keyturn.server.provider_calls import ProviderApi
 from keyturn.server.site import Site
 from keyturn.web.assets import load_assets, load_client
 from keyturn.web.pages import Pages, Shared
+from keyturn.web.views import ProviderLink
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "public, no-cache"
-_LEFT_BEHIND = ("/profile", "/email", "/password", "/close")
+_LEFT_BEHIND = (
+    "/profile",
+    "/email",
+    "/password",
+    "/close",
+    "/connect/{name}",
+    "/disconnect/{id}",
+    "/reset-password",
+    "/verify-email",
+    "/was-it-you",
+    "/send-verification",
+)
 
 
-def open_site(api: Api, base_path: str) -> Site:
+def open_site(api: Api, providers: ProviderApi, base_path: str) -> Site:
     """The pages of a server.
 
     Args:
         api: the handlers of its API.
+        providers: those of the calls about providers.
         base_path: of the API.
     """
     context = api.context
@@ -30,13 +44,17 @@ def open_site(api: Api, base_path: str) -> Site:
         refresh_path=f"{base_path}/refresh-token",
         refresh_timeout=context.policy.refresh_timeout / SECOND,
         password_min_length=context.password_min_length,
+        providers=[
+            ProviderLink(name, provider.label, f"{providers.start_path(name)}?delivery={Delivery.COOKIE}")
+            for name, provider in providers.providers.items()
+        ],
     )
-    return Site(api, Pages(shared, load_assets()), base_path)
+    return Site(api, Pages(shared, load_assets()), base_path, providers)
 
 
 def site_calls(site: Site) -> list[Call]:
     """The addresses of the pages and of their forms."""
-    form, account = partial(Call, "POST", takes_form=True), site.account
+    form, account, mail = partial(Call, "POST", takes_form=True), site.account, site.mail
     return [
         Call("GET", HOME, "The first page", site.home),
         form("/sign-in", "Sign in", site.sign_in),
@@ -49,7 +67,18 @@ def site_calls(site: Site) -> list[Call]:
         form("/profile", "Change one's names", account.change_profile),
         form("/email", "Change one's e-mail address", account.change_email),
         form("/password", "Change one's password", account.change_password),
+        form("/connect/{name}", "Connect a provider's account", account.connect),
+        form("/disconnect/{id}", "Disconnect one", account.disconnect),
         form("/close", "Close one's account", account.close),
+        Call("GET", "/forgot-password", "The page for a forgotten password", mail.forgot),
+        form("/forgot-password", "Send a link for a new password", mail.send_reset),
+        Call("GET", "/reset-password/{token}", "The page for a new password", mail.reset_page),
+        form("/reset-password", "Set a new password", mail.reset),
+        Call("GET", "/verify-email/{token}", "The page that verifies an address", mail.verify_page),
+        form("/verify-email", "Verify an address", mail.verify),
+        Call("GET", "/was-it-you/{token}", "The page that ends all sessions", mail.was_it_you_page),
+        form("/was-it-you", "End every session of the user", mail.end_sessions),
+        form("/send-verification", "Send a link that verifies one's address", mail.send_verification),
         *(Call("GET", path, "Back to the first page", site.back_home) for path in _LEFT_BEHIND),
     ]
 

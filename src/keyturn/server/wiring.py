@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from keyturn.core.model import Purpose
 from keyturn.errors import SettingsError
 from keyturn.hashing import Argon2Hasher, Pepper
 from keyturn.http.cookies import CookieNames
@@ -29,10 +30,13 @@ from keyturn.server.edge import Edge, no_error_page
 from keyturn.server.guard import Guard
 from keyturn.server.imports import imported
 from keyturn.server.lanes import Lane
+from keyturn.server.mailing import open_postman, outbox_of
 from keyturn.server.openapi import describe
+from keyturn.server.outbox_page import OutboxPage
 from keyturn.server.playground import Playground
 from keyturn.server.playground_page import PlaygroundApi, playground_calls, playground_pages
-from keyturn.server.routes import account_calls, service_calls
+from keyturn.server.providers import open_providers
+from keyturn.server.routes import account_calls, provider_calls, service_calls
 from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import variable
@@ -40,6 +44,7 @@ from keyturn.server.site_routes import client_pages, open_site, site_calls, stat
 from keyturn.server.watch import Watch
 from keyturn.service.attempts import Unthrottled
 from keyturn.service.context import Context
+from keyturn.service.one_time import LIFETIMES
 from keyturn.service.refresh import refresh_many
 from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations
@@ -135,6 +140,8 @@ def open_context(
             settings.password_min_length, settings.password_blocklist, variable("password_blocklist")
         ),
         throttle=_throttle(settings, database, keys),
+        token_lifetimes=LIFETIMES
+        | {Purpose.RESET_PASSWORD: settings.reset_ttl, Purpose.VERIFY_EMAIL: settings.verification_ttl},
         refresh_limit=RefreshLimit(settings.rate_limit_refresh if settings.rate_limits and policy.window else None),
     )
 
@@ -215,7 +222,9 @@ def compose(settings: Settings, context: Context) -> Composed:
         hashing=Lane(settings.hash_concurrency, settings.hash_queue),
         storing=Lane(_STORE_THREADS, _STORE_QUEUE),
     )
-    calls = [*account_calls(api, settings.base_path), *service_calls(api)]
+    providers = open_providers(api, settings)
+    base = settings.base_path
+    calls = [*account_calls(api, base), *provider_calls(providers, base), *service_calls(api)]
     description = describe(calls, issuer=issuer, version=version("keyturn"), cookies=cookies)
     shown = settings.developer_pages
     if shown is None:
@@ -227,10 +236,14 @@ def compose(settings: Settings, context: Context) -> Composed:
         playground = Playground(f"{issuer}/playground", context.clock, context.entropy, context.hasher)
         calls += playground_calls(PlaygroundApi(playground, api.storing))
         pages += playground_pages()
-    site = open_site(api, settings.base_path) if settings.pages else None
+    site = open_site(api, providers, base) if settings.pages else None
     if site is not None:
         calls, pages = [*calls, *site_calls(site)], [*pages, *static_pages(site)]
-    lifespan = lifespan_of(api, partial(watch.sample, api))
+        outbox = outbox_of(settings)
+        # Whoever reads it can set everybody's password: no setting shows it in production.
+        if outbox is not None and settings.development_for(issuer):
+            calls.append(OutboxPage(outbox, site.pages, api.storing).call)
+    lifespan = lifespan_of(api, partial(watch.sample, api), open_postman(settings, context))
     edge = Edge(
         router(calls, origins, pages, lifespan),
         issuer=issuer,

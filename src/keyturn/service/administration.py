@@ -69,6 +69,7 @@ def set_disabled(context: Context, user_id: str, *, disabled: bool) -> User:
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
         changed = replace(user, disabled=disabled)
         tx.users.update(changed)
+        tx.one_time_tokens.forget(user.id)
         return changed, tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DISABLED) if disabled else []
 
     event = "user_disabled" if disabled else "user_enabled"
@@ -105,6 +106,7 @@ def set_password(context: Context, user_id: str, password: str) -> User:
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
         tx.users.set_password_hash(user.id, new_hash)
+        tx.one_time_tokens.forget(user.id)
         return user, tx.sessions.end_of_user(user.id, EndReason.PASSWORD_CHANGED)
 
     return _change(context, account.user.id, work, "authn_password_change", EndReason.PASSWORD_CHANGED)
@@ -118,11 +120,29 @@ def delete_user(context: Context, user_id: str) -> User:
     """
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
-        return user, close_account(tx, user.id)
+        return user, close_account(tx, user)
 
     user = _change(context, user_id, work, "user_deleted", EndReason.ACCOUNT_DELETED)
     forget_attempts(context, user)
     return user
+
+
+def erase_user(context: Context, user: User) -> None:
+    """Delete an account so that nothing in the database says that there was one: its sessions become nobody's.
+
+    Raises:
+        NotFound
+        StoreUnavailable: nothing was changed, or only the failed attempts are forgotten; try again.
+    """
+    context.throttle.forget(names_of(user))
+
+    def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
+        ended = close_account(tx, user)
+        tx.sessions.disown(user.id)
+        return user, ended
+
+    erased = _change(context, user.id, work, "user_deleted", EndReason.ACCOUNT_DELETED)
+    forget_attempts(context, erased)
 
 
 def unblock(context: Context, user: User) -> None:

@@ -11,7 +11,7 @@ from keyturn.core.identity import canonical_login
 from keyturn.core.model import AccessClaims, User
 from keyturn.core.networks import network_of
 from keyturn.errors import KeyturnError, TooManyAttempts
-from keyturn.ports import Attempt, Counted, Throttle
+from keyturn.ports import Attempt, Counted, Standing, Throttle
 from keyturn.service.events import record
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ class Unthrottled:
 
     def registration(self, network: str) -> None:
         pass
+
+    def mail(self, name: str, network: str) -> bool:
+        return True
+
+    def standing(self, names: Collection[str]) -> list[Standing]:
+        return []
 
     def forget(self, names: Collection[str]) -> None:
         pass

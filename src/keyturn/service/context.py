@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -11,7 +11,9 @@ from keyturn.core.model import (
     AccessClaims,
     Delivery,
     Device,
+    Micros,
     Policy,
+    Purpose,
     RefreshToken,
     Session,
     User,
@@ -32,6 +34,7 @@ from keyturn.ports import (
 )
 from keyturn.service.attempts import Unthrottled
 from keyturn.service.devices import KnownDevices
+from keyturn.service.one_time import LIFETIMES
 from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
@@ -49,6 +52,9 @@ class Uncounted(Metrics):
     def signed_in(self, result: SignInResult) -> None:
         pass
 
+    def mailed(self, result: str) -> None:
+        pass
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -60,6 +66,7 @@ class Context:
         password_blocklist: passwords that nobody may choose, as `keyturn.core.passwords.comparable` makes them.
         throttle: counts failed attempts.
         refresh_limit: counts refreshes, session by session.
+        token_lifetimes: how long one-time tokens are good for, in microseconds.
     """
 
     database: Database
@@ -75,6 +82,7 @@ class Context:
     throttle: Throttle = field(default_factory=Unthrottled)
     refresh_limit: RefreshLimit = field(default_factory=RefreshLimit)
     metrics: Metrics = field(default_factory=Uncounted)
+    token_lifetimes: Mapping[Purpose, Micros] = field(default_factory=lambda: LIFETIMES)
 
     @property
     def throttled(self) -> bool:

@@ -13,6 +13,7 @@ from keyturn.errors import KeyturnError, Overloaded, RefreshTokenInvalid, Sessio
 from keyturn.ports import Transaction, fresh_ids
 from keyturn.service.context import Context, Grant, grant, same_seed
 from keyturn.service.events import announce_ends, record
+from keyturn.service.mail import tell_of_reuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def _decide_batch(context: Context, tx: Transaction, batch: Sequence[Presented])
                 outcomes[index] = _decide_one(context.policy, presented, rows, tx.now, (next(ids), next(ids)))
         changed = [_after(loaded[session_id], row) for session_id, row in rows.items() if row is not loaded[session_id]]
         won = tx.sessions.swap_many(changed) if changed else set()
+        tell_of_reuse(context, tx, [row for row in changed if row.ended_at is not None and row.id in won])
         lost = {row.id for row in changed} - won
         pending = {index: presented for index, presented in pending.items() if presented.token.session_id in lost}
     return [outcomes[index] for index in range(len(batch))]

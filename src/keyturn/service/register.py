@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from keyturn.core.gate import ROLE
 from keyturn.core.identity import clean_email, clean_full_name, clean_username
-from keyturn.core.model import Account, EndReason, Micros, Session, User
+from keyturn.core.model import Account, EndReason, MailKind, Micros, Session, User
 from keyturn.core.networks import network_of
 from keyturn.errors import EmailTaken, InvalidInput, RegistrationClosed, UsernameTaken
 from keyturn.ports import Transaction, fresh_id
@@ -14,6 +14,7 @@ from keyturn.service.attempts import refusals_logged
 from keyturn.service.context import Context, Grant, SignInOptions, check_password, grant, open_session
 from keyturn.service.ending import end_replaced
 from keyturn.service.events import announce_ends, record
+from keyturn.service.mail import queue
 
 MAX_ROLES_LENGTH = 400
 """Characters, all roles of a user together: they have to fit into an access token, and that into a cookie."""
@@ -44,6 +45,7 @@ def register(context: Context, new: NewUser, options: SignInOptions) -> Grant:
 
     def work(tx: Transaction) -> tuple[Micros, User, Session, list[str]]:
         user = tx.users.insert(account)
+        queue(context, tx, MailKind.VERIFICATION, user.email, user)
         replaced = end_replaced(tx, options.replaces)
         return tx.now, user, open_session(context, tx, user, options), replaced
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from keyturn.core.model import Account, EndReason, Micros, Session, User
+from keyturn.core.model import Account, EndReason, MailKind, Micros, Session, User
 from keyturn.errors import InvalidCredentials, TooManyAttempts
 from keyturn.ports import Transaction
 from keyturn.service.attempts import attempts_to_sign_in, password_is_right
 from keyturn.service.context import Context, Grant, SignInOptions, grant, open_session
 from keyturn.service.ending import end_replaced
 from keyturn.service.events import announce_ends, record
+from keyturn.service.mail import is_new_device, queue_device_mail
 
 
 def sign_in(context: Context, login: str, password: str, options: SignInOptions) -> Grant:
@@ -53,6 +54,8 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
             raise InvalidCredentials
         if new_hash is not None:
             tx.users.set_password_hash(locked.user.id, new_hash)
+        if is_new_device(context, tx, locked.user, options):
+            queue_device_mail(context, tx, MailKind.NEW_DEVICE, locked.user, options.device, tx.now)
         replaced = end_replaced(tx, options.replaces)
         return tx.now, open_session(context, tx, locked.user, options), locked.user, replaced
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import RedisStorage, Storage
 
-from keyturn.core.model import SECOND
+from keyturn.core.model import SECOND, Micros
 from keyturn.errors import SettingsError, StoreUnavailable
 from keyturn.ports import Clock, Database, Transaction
 
@@ -33,6 +33,14 @@ class Counters(Protocol):
 
     def count(self, work: Work[T]) -> T:
         """Run what writes; it may be run more than once.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        """The counters whose key begins like this: key, count, when they will be gone, in microseconds.
 
         Raises:
             StoreUnavailable
@@ -100,6 +108,9 @@ class DatabaseCounters:
     def count(self, work: Work[T]) -> T:
         return self._database.transact(lambda tx: work(TransactionStorage(tx), tx.now / SECOND))
 
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        return self._database.read(lambda tx: tx.counters.listed(prefix))
+
     def clear(self, prefix: str) -> None:
         self._database.transact(lambda tx: tx.counters.clear_all(prefix))
 
@@ -141,13 +152,24 @@ class RedisCounters:
     def count(self, work: Work[T]) -> T:
         return self.look(work)
 
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        def work(storage: Storage, now: float) -> list[tuple[str, int, Micros]]:
+            return [(k, storage.get(k), int(storage.get_expiry(k) * SECOND)) for k in self._keys(prefix)]
+
+        return self.look(work)
+
     def clear(self, prefix: str) -> None:
         def work(storage: Storage, now: float) -> None:
-            redis: Any = self._storage.storage
-            try:
-                for key in redis.scan_iter(match=f"{self._storage.prefixed_key(prefix)}*", count=1000):
-                    redis.delete(key)
-            except self._storage.base_exceptions as error:
-                raise StorageError(error) from error
+            for key in self._keys(prefix):
+                storage.clear(key)
 
         self.look(work)
+
+    def _keys(self, prefix: str) -> list[str]:
+        redis: Any = self._storage.storage
+        ours = self._storage.prefixed_key("")
+        try:
+            found = list(redis.scan_iter(match=f"{ours}{prefix}*", count=1000))
+        except self._storage.base_exceptions as error:
+            raise StorageError(error) from error
+        return sorted(key.decode().removeprefix(ours) for key in found)

@@ -12,9 +12,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from keyturn.core.identity import canonical_email, canonical_username, is_email
-from keyturn.core.model import SECOND, Account, Device, EndReason, Micros, Session, User
-from keyturn.errors import EmailTaken, StoreUnavailable, UsernameTaken
+from keyturn.core.model import (
+    SECOND,
+    Account,
+    Device,
+    EndReason,
+    Identity,
+    Mail,
+    Micros,
+    OneTimeToken,
+    Purpose,
+    Session,
+    User,
+)
+from keyturn.errors import EmailTaken, IdentityTaken, StoreUnavailable, UsernameTaken
 from keyturn.ports import SWAPPED_FIELDS, Clock
+from keyturn.stores.memory_mails import MemoryMails, MemoryOneTimeTokens
 
 T = TypeVar("T")
 
@@ -23,11 +36,14 @@ T = TypeVar("T")
 class _Tables:
     sessions: dict[str, Session] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     counters: dict[str, tuple[int, Micros]] = field(default_factory=dict)
+    one_time_tokens: dict[tuple[Purpose, str], OneTimeToken] = field(default_factory=dict)
+    mails: dict[str, Mail] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
-        return _Tables(dict(self.sessions), dict(self.accounts), dict(self.facts), dict(self.counters))
+        return _Tables(*(dict(getattr(self, name)) for name in self.__slots__))
 
 
 class MemorySessions:
@@ -55,6 +71,9 @@ class MemorySessions:
     def live_of_user(self, user_id: str) -> list[Session]:
         return self._live(self._of_user(user_id))
 
+    def all_of_user(self, user_id: str) -> list[Session]:
+        return sorted(self._with_users(self._of_user(user_id)), key=lambda s: (-s.created_at, s.id))
+
     def end_of_user(self, user_id: str, reason: EndReason, *, keep: str | None = None) -> list[str]:
         return self._end([s for s in self._of_user(user_id) if s.ended_at is None and s.id != keep], reason)
 
@@ -72,6 +91,10 @@ class MemorySessions:
         for session in self._of_user(user_id):
             if session.device != Device():
                 self._write(session.id, device=Device(), version=session.version + 1)
+
+    def disown(self, user_id: str) -> None:
+        for session in self._of_user(user_id):
+            self._write(session.id, user_id="", version=session.version + 1)
 
     def purge(self, limit: int) -> int:
         gone = [session.id for session in self._rows.values() if session.expires_at <= self._now][:limit]
@@ -166,6 +189,35 @@ def _has_username(user: User, username: str) -> bool:
     return user.username is not None and canonical_username(user.username) == canonical_username(username)
 
 
+class MemoryIdentities:
+    """`keyturn.ports.IdentityStore` in memory."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._rows = tables.identities
+
+    def insert(self, identity: Identity) -> None:
+        if self.find(identity.issuer, identity.subject) is not None:
+            raise IdentityTaken
+        self._rows[identity.id] = identity
+
+    def find(self, issuer: str, subject: str) -> Identity | None:
+        return next((one for one in self._rows.values() if (one.issuer, one.subject) == (issuer, subject)), None)
+
+    def of_user(self, user_id: str) -> list[Identity]:
+        return self.of_users([user_id])
+
+    def of_users(self, user_ids: Collection[str]) -> list[Identity]:
+        found = [one for one in self._rows.values() if one.user_id in user_ids]
+        return sorted(found, key=lambda one: (one.created_at, one.id))
+
+    def delete(self, identity_id: str) -> None:
+        self._rows.pop(identity_id, None)
+
+    def delete_of_user(self, user_id: str) -> None:
+        for identity in self.of_user(user_id):
+            self.delete(identity.id)
+
+
 class MemoryFacts:
     """`keyturn.ports.FactStore` in memory."""
 
@@ -197,6 +249,9 @@ class MemoryCounters:
         count, expires_at = self._counters.get(key, (0, self._now))
         return (count, expires_at) if expires_at > self._now else (0, self._now)
 
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        return [(key, *self.get(key)) for key in sorted(self._counters) if key.startswith(prefix) and self.get(key)[0]]
+
     def clear(self, key: str) -> None:
         self._counters.pop(key, None)
 
@@ -219,8 +274,11 @@ class MemoryTransaction:
         self.now = now
         self.sessions = MemorySessions(tables, now)
         self.users = MemoryUsers(tables)
+        self.identities = MemoryIdentities(tables)
         self.facts = MemoryFacts(tables)
         self.counters = MemoryCounters(tables, now)
+        self.one_time_tokens = MemoryOneTimeTokens(tables.one_time_tokens, now)
+        self.mails = MemoryMails(tables.mails, now)
 
 
 class MemoryDatabase:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,7 +18,7 @@ from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from keyturn.errors import TooManyAttempts
-from keyturn.ports import Attempt
+from keyturn.ports import Attempt, Standing
 from keyturn.stores.counters import Counters
 
 FIRST_DELAY, LAST_DELAY = 30, 3600
@@ -26,6 +27,8 @@ FIRST_DELAY, LAST_DELAY = 30, 3600
 ACCOUNT_FACTOR = 4
 """How many times as much as one client all strangers together may fail at an account: one of them alone delays no other."""
 
+_HASHED = re.compile("[0-9a-f]{32}")
+_LIBRARYS = "LIMITER/"  # what the keys of windows begin with
 _DAY = 86_400
 _MONTH = 30 * _DAY
 GLOBAL_MINUTES = 10
@@ -198,9 +201,27 @@ class StoredThrottle:
             item = RateLimitItemPerHour(self._limits.registrations)
             self._take([Window("registration", item, f"registration/{self._hash(network)}")])
 
+    def mail(self, name: str, network: str) -> bool:
+        if network:
+            item = RateLimitItemPerHour(self._limits.registrations)
+            self._take([Window("mail", item, f"mail/{self._hash(network)}")])
+        try:
+            self._take([Window("mailbox", RateLimitItemPerHour(self._limits.client), f"{self._hash(name)}/mail")])
+        except TooManyAttempts:
+            return False
+        return True
+
+    def standing(self, names: Collection[str]) -> list[Standing]:
+        found = [entry for prefix in self._prefixes(names) for entry in self._counters.listed(prefix)]
+        return [Standing(_what(key), count, forgotten_at) for key, count, forgotten_at in found]
+
     def forget(self, names: Collection[str]) -> None:
-        for name in names:
-            self._counters.clear(f"{self._hash(name)}/")
+        for prefix in self._prefixes(names):
+            self._counters.clear(prefix)
+
+    def _prefixes(self, names: Collection[str]) -> list[str]:
+        """What the keys of an account's counters begin with."""
+        return [f"{first}{self._hash(name)}/" for name in names for first in ("", _LIBRARYS)]
 
     def _limits_of(self, attempt: Attempt) -> list[Limit]:
         """Those that an attempt is under. Everybody's comes first: all servers lock the rows in one order."""
@@ -237,6 +258,12 @@ class StoredThrottle:
 
     def _hash(self, text: str) -> str:
         return self._key(text)[:16].hex()
+
+
+def _what(key: str) -> str:
+    """What a key counts, without whom."""
+    parts = [part for part in key.removeprefix(_LIBRARYS).split("/") if not _HASHED.fullmatch(part)]
+    return parts[0] if key.startswith(_LIBRARYS) else "/".join(parts)
 
 
 def _refuse(limit: Limit, wait: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from keyturn.web.assets import Asset
 from keyturn.web.texts import LANGUAGE, TEXTS, ago
-from keyturn.web.views import Failure, SignedIn, SignedOut
+from keyturn.web.views import Failure, Form, Letter, MailLink, ProviderLink, SignedIn, SignedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,13 @@ class Shared:
         refresh_path: where the script refreshes.
         refresh_timeout: seconds after which it gives a refresh up.
         password_min_length: characters, for the rules in words.
+        providers: whose accounts one can sign in with.
     """
 
     refresh_path: str
     refresh_timeout: float
     password_min_length: int
+    providers: Sequence[ProviderLink] = ()
 
 
 class Pages:
@@ -44,7 +47,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"day": _day, "moment": _moment, "ago": ago}
+        self._templates.filters |= {"day": _day, "moment": moment, "ago": ago}
         static = {asset.name: asset.path for asset in assets}
         self._templates.globals |= {"site": shared, "static": static, "t": TEXTS, "language": LANGUAGE}
 
@@ -60,6 +63,22 @@ class Pages:
         """A page that asks by its script whether anybody is signed in; without scripts, the form."""
         return self._render("moment.html", view=view)
 
+    def forgot(self, form: Form, *, sent: bool = False) -> str:
+        """Asking for a link to set a new password; or, once it was asked for, what happens next."""
+        return self._render("forgot.html", form=form, sent=sent)
+
+    def mail_link(self, view: MailLink) -> str:
+        """What a link in a mail is for, and the button that does it."""
+        return self._render("mail_link.html", view=view)
+
+    def outbox(self, letters: Sequence[Letter]) -> str:
+        """The mails that were kept instead of sent."""
+        return self._render("outbox.html", letters=letters)
+
+    def leaving(self, url: str) -> str:
+        """A page that leads to a provider, by itself and by a link."""
+        return self._render("leaving.html", url=url)
+
     def failure(self, view: Failure) -> str:
         """What went wrong, for errors that belong to no form."""
         return self._render("failure.html", view=view)
@@ -72,5 +91,6 @@ def _day(time: datetime) -> str:
     return f"{time.day} {time:%B %Y}"
 
 
-def _moment(time: datetime) -> str:
+def moment(time: datetime) -> str:
+    """A time as people read it, to the minute."""
     return f"{_day(time)}, {time:%H:%M} UTC"

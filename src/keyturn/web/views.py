@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
+from keyturn.core.model import Purpose
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -36,6 +38,37 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderLink:
+    """Somebody whose accounts one can sign in with.
+
+    Attributes:
+        name: in the settings.
+        label: what people call it.
+        start: where to go.
+    """
+
+    name: str
+    label: str
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A provider's account that opens this one.
+
+    Attributes:
+        email: by which its owner recognises it.
+        provider: its name in the settings, if it is still there.
+    """
+
+    id: str
+    label: str
+    email: str | None
+    since: datetime
+    provider: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SignedOut:
     """The sign-in page, or the sign-up page.
 
@@ -51,6 +84,11 @@ class SignedOut:
     registration_open: bool = False
     notice: Notice | None = None
     return_to: str | None = None
+
+    @property
+    def more_query(self) -> str:
+        """For links that have a query already."""
+        return f"&return_to={quote(self.return_to, safe='')}" if self.return_to else ""
 
     @property
     def query(self) -> str:
@@ -85,9 +123,13 @@ class SignedIn:
         forms: that change the account: profile, email, password, close.
         return_to: a path on this site that somebody came from.
         saved: what was changed a moment ago, in words.
+        verification: what became of the button that sends a link for their address; `sent` among its values: it was sent.
+        has_password: whether forms ask for one; otherwise a fresh sign-in is needed.
+        connected: what else opens the account.
     """
 
     email: str
+    email_verified: bool
     username: str | None
     full_name: str | None
     roles: Sequence[str]
@@ -98,10 +140,45 @@ class SignedIn:
     forms: Mapping[str, Form]
     return_to: str | None = None
     saved: str | None = None
+    verification: Form = field(default_factory=Form)
+    has_password: bool = True
+    connected: Sequence[Connected] = ()
+
+    def form(self, name: str) -> Form:
+        return self.forms.get(name, Form())
 
     @property
     def name(self) -> str:
         return self.full_name or self.username or self.email
+
+
+@dataclass(frozen=True, slots=True)
+class MailLink:
+    """The page that a link in a mail leads to.
+
+    Attributes:
+        purpose: what its button does.
+        token: of the link.
+        done: whether it was done.
+        stale: whether the link is not good any more.
+        form: what it asks for.
+    """
+
+    purpose: Purpose
+    token: str = field(default="", repr=False)
+    done: bool = False
+    stale: bool = False
+    form: Form = field(default_factory=Form)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail that was kept instead of sent, for the page that shows them."""
+
+    to: str
+    subject: str
+    date: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

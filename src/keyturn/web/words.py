@@ -34,6 +34,12 @@ ENDED: Mapping[str, Notice] = {
 }
 """By the reason of the end."""
 
+ARRIVED: Mapping[str, Notice] = {
+    **ENDED,
+    "password_set": Notice("Your password is set, and all your devices are signed out. Sign in with the new password."),
+}
+"""Why somebody comes to the sign-in page, by what their link says."""
+
 ELSEWHERE = Notice(
     "An application of this site is signed in here, but this page is not.",
     "Signing in on this page signs that application out.",
@@ -52,6 +58,31 @@ FAILURES: Mapping[str, tuple[str, str]] = {
     "duplicate_cookie": (
         "One cookie too many",
         "Your browser sent one of our cookies twice. Delete the cookies of this site, then sign in.",
+    ),
+    "sign_in_state_invalid": (
+        "Begin again",
+        "This sign-in did not begin in this browser, took more than ten minutes, or was used before.",
+    ),
+    "provider_denied": ("You are not signed in", "You went back, or the other site did not let you in."),
+    "provider_invalid": (
+        "That did not work",
+        "What the other site answered cannot be believed, so nobody was signed in. Begin again.",
+    ),
+    "provider_unavailable": (
+        "Not available just now",
+        "The other site does not answer. Try again in a moment, or sign in another way.",
+    ),
+    "provider_email_missing": (
+        "An address is missing",
+        "The other site did not tell an e-mail address, which an account needs. Sign up with an address instead.",
+    ),
+    "account_exists": (
+        "You have an account already",
+        "There is an account with this e-mail address. Sign in to it as before; then connect the other one there.",
+    ),
+    "identity_taken": (
+        "Connected elsewhere",
+        "That opens another account here already. Disconnect it there first.",
     ),
     "headers_too_large": (
         "Too many cookies",

@@ -14,8 +14,10 @@ PASSWORD = "pass wörd 🔑"
 #   Django 5.2.19: hasher = PBKDF2PasswordHasher() and so on, hasher.encode(PASSWORD, hasher.salt()), with iterations = 1000,
 #     work_factor = 1024 and parallelism = 2, rounds = 4, or memory_cost = 64
 #   Werkzeug 3.1.9: generate_password_hash(PASSWORD, method)
-#   passlib 1.7.4 with bcrypt 4.3.0: bcrypt.using(rounds=4, ident=…).hash(PASSWORD),
-#     argon2.using(type=…, memory_cost=64, rounds=3, parallelism=4).hash(PASSWORD)
+#   passlib 1.7.4 with bcrypt 4.3.0: bcrypt.using(rounds=4, ident=…), argon2.using(type=…, memory_cost=64, rounds=3,
+#     parallelism=4) and scrypt.using(rounds=10, block_size=8, parallelism=1), each with .hash(PASSWORD)
+#   firebase-scrypt 2.2.0 of npm: new FirebaseScrypt({memCost: 10, rounds: 8, saltSeparator: "Bw==", …}) and .hash(PASSWORD, salt)
+SIGNER_KEY = "AAMGCQwPEhUYGx4hJCcqLTAzNjk8P0JFSEtOUVRXWl1gY2ZpbG9ydXh7foGEh4qNkJOWmZyfoqWoq66xtLe6vQ=="
 MADE = {
     "django pbkdf2_sha256": "pbkdf2_sha256$1000$7OrpWwVZtjnqWJQ8fz7dly$uKMTdjmHdgP4FIVaS3SMsTraqgwhymZusMEasolAPqc=",
     "django pbkdf2_sha1": "pbkdf2_sha1$1000$v6v3R0hMF9f2h3TxkILWtM$WHtonbF/ojuskEQBPsdUSaKiY+Y=",
@@ -46,6 +48,15 @@ MADE = {
     "argon2id": "$argon2id$v=19$m=64,t=3,p=4$p/Qeg7A25jxnbE0JYQzhHA$zmoWNNC8D6KCfdFi2tK6lRGFxLvoHeAnUkdCdPOi2r4",
     "argon2i": "$argon2i$v=19$m=64,t=3,p=4$UmqNMYYwBuA85xxj7N1bKw$7qQivDdsUldvGPdZC3MRnLmqQ8pqYt8F30eQGoX/Ajg",
     "argon2d": "$argon2d$v=19$m=64,t=3,p=4$Y2xtDcFYa+1d693bWwuhlA$b9jSl/w/3dcm3wCXEUzSNXSPKEQrE85Pl92nkJ34dQo",
+    "scrypt": "$scrypt$ln=10,r=8,p=1$zzkHoNSaM2ZMKYUQIgQgBA$y4uCCfkxUC3CcZ+tDQFL1Xm+W6y1TtN1pLVK85Sj7iU",
+    "firebase": foreign.firebase(
+        "ZsMzuzA8zP+zDmOBoCRofgkCOEGOmh7quZfNlR6vTzt+N8K3ePgcQMfXwh2kUPz1zaWEIDUFF8O8kXn0pJFszg==",
+        "MDEyMzQ1Njc4OQ==",
+        signer_key=SIGNER_KEY,
+        salt_separator="Bw==",
+        rounds=8,
+        memory=10,
+    ),
 }
 
 each_form = pytest.mark.parametrize("form", MADE)
@@ -70,6 +81,24 @@ def test_a_hash_that_was_changed_or_cut_verifies_nothing(form: str) -> None:
     assert foreign.verify(other, PASSWORD) is False
     for cut in (made[:-1], made[: made.rindex("$") + 1], made[: made.rindex("$")], made + "\n", f" {made}", made * 2):
         assert not foreign.verify(cut, PASSWORD)
+
+
+def test_firebase_gives_the_hash_of_its_own_documentation() -> None:
+    # The sample of github.com/firebase/scrypt, once more in the alphabet of base64url.
+    key = "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="
+    made = "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
+    for text, salt in ((made, "42xEC+ixf3L2lw=="), (made.replace("/", "_").replace("+", "-"), "42xEC-ixf3L2lw==")):
+        stored = foreign.firebase(text, salt, signer_key=key, salt_separator="Bw==", rounds=8, memory=14)
+        assert foreign.verify(stored, "user1password") is True
+        assert foreign.verify(stored, "user2password") is False
+
+
+def test_what_is_verified_is_known_beforehand() -> None:
+    assert all(foreign.is_known(made) for made in MADE.values())
+    assert not any(foreign.is_known(made) for made in ("", "!unusable", "5f4dcc3b5aa765d61d8327deb882cf99", PASSWORD))
+    assert not foreign.is_known(MADE["bcrypt 2b"].replace("$04$", "$31$"))
+    assert not foreign.is_known(MADE["firebase"].replace("n=10", "n=23"))
+    assert not foreign.is_known("$fbscrypt$v=1,n=10,r=8,p=1,ss=,sk=$MDEyMzQ1Njc4OQ==$")  # nothing, encrypted
 
 
 def test_bcrypt_reads_72_bytes_as_the_old_system_did() -> None:
@@ -128,6 +157,9 @@ def test_what_is_no_hash_of_a_known_form_belongs_to_nobody(stored: str) -> None:
         MADE["django scrypt"].replace("$8$2$", "$8$4096$"),
         MADE["werkzeug scrypt"].replace(":1024:8:1", ":2:8388608:1"),
         MADE["werkzeug scrypt"].replace(":1024:8:1", ":1048576:16:1"),
+        MADE["scrypt"].replace("ln=10", "ln=21"),
+        MADE["scrypt"].replace("p=1", "p=9999999999"),
+        MADE["firebase"].replace("n=10", "n=99"),
         MADE["argon2id"].replace("m=64", "m=1048577"),
         MADE["argon2id"].replace("t=3", "t=4294967295"),
         MADE["argon2id"].replace("p=4", "p=65"),

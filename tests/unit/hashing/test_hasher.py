@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+import bcrypt
 import pytest
 from tests.support.settings import OTHER_PEPPER, PEPPER
 
@@ -46,6 +47,24 @@ def test_nobody_has_a_password() -> None:
     for ours in (hasher(), hasher(NEW)):
         assert not ours.verify(None, PASSWORD)
         assert not ours.verify(None, "")
+
+
+def test_an_empty_password_opens_nothing_whatever_another_system_let_through() -> None:
+    of_nothing = "$2b$04$LciGtPNt4Hh/O3TwtoSPIurnSw0l0hq8GWGxKXjfVn/YdmZiCUMgO"
+    assert bcrypt.checkpw(b"", of_nothing.encode())
+    for typed in ("", "\0", "\0" * 8):
+        assert not hasher().verify(of_nothing, typed)
+    ours = hasher()
+    assert not ours.verify(ours.hash(""), "")
+
+
+def test_what_can_be_verified_is_told_beforehand() -> None:
+    peppered = hasher(NEW).hash(PASSWORD)
+    assert hasher(NEW).can_verify(peppered)
+    assert hasher(OLD, NEW).can_verify(peppered)
+    assert not hasher().can_verify(peppered)
+    assert hasher().can_verify(BCRYPT)
+    assert not hasher().can_verify(PASSWORD)
 
 
 def test_a_hash_says_which_pepper_it_was_made_with_and_nothing_of_it() -> None:

@@ -22,6 +22,8 @@ SAFE = {
     "registration": "closed",
     "session_ttl": "30d",
     "password_min_length": 15,
+    "smtp_url": "smtp://mail.example.com",
+    "mail_from": "no-reply@example.com",
 }
 
 
@@ -53,6 +55,7 @@ def test_a_careful_set_up_is_found_to_be_one() -> None:
         ({"trusted_proxies": ["10.0.0.5", "::/0"]}, "proxies", "::/0"),
         ({"refresh_window": "29s"}, "window", "KEYTURN_REFRESH_WINDOW is 29s"),
         ({"refresh_window": "0s"}, "window", "KEYTURN_REFRESH_WINDOW is 0s"),
+        ({"smtp_starttls": False}, "mail", "KEYTURN_SMTP_STARTTLS is off"),
         ({"access_ttl": "16m"}, "lifetimes", "KEYTURN_ACCESS_TTL is 16m"),
         ({"issuer": "http://localhost", "hash_memory_kib": 8}, "passwords", "KEYTURN_HASH_MEMORY_KIB is 8"),
     ],
@@ -69,6 +72,8 @@ def test_what_is_unsafe_is_named_with_what_to_do(settings: dict[str, Any], topic
         ({"registration": "open"}, "registration"),
         ({"password_min_length": 14}, "passwords"),
         ({"session_ttl": "31d"}, "lifetimes"),
+        ({"smtp_url": None, "mail_from": None}, "mail"),
+        ({"pages": False}, "mail"),
         ({"access_claims": ["email"]}, "tokens"),
         ({"access_secret": "u1vQ7yZ2xK9mN4pR8sT3wB6cF5hJ0aDg"}, "tokens"),
     ],

@@ -70,11 +70,17 @@ def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
     token.write_text(OTHER_PEPPER)
     url = tmp_path / "keyturn-database-url"
     url.write_text("postgresql://keyturn:hunter2@db/keyturn")
-    for file in (path, pepper, token, url):
+    mail = tmp_path / "keyturn-smtp-password"
+    mail.write_text("hunter2")
+    client_secret = tmp_path / "keyturn-company-client-secret"
+    client_secret.write_text("correct-horse")
+    for file in (path, pepper, token, url, mail, client_secret):
         file.chmod(0o600)
     settings = load(KEYTURN_CONFIG=config(tmp_path, example().replace("/run/secrets", str(tmp_path))))
     assert settings.issuer == "https://auth.example.com"
     assert settings.refresh_secret == SecretStr(REFRESH_SECRET)
+    assert settings.providers is not None
+    assert settings.providers["company"].client_secret == SecretStr("correct-horse")
 
 
 def test_the_example_in_the_documentation_is_complete() -> None:

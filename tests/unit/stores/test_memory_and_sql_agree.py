@@ -134,6 +134,10 @@ class StoresAgree(RuleBasedStateMachine):
     def forget_devices(self, user_id: str) -> None:
         self.both(lambda t: t.sessions.forget_devices(user_id))
 
+    @rule(user_id=user_ids)
+    def disown(self, user_id: str) -> None:
+        self.both(lambda t: t.sessions.disown(user_id))
+
     @rule(limit=st.integers(100, 1000))
     def purge(self, limit: int) -> None:
         self.both(lambda t: t.sessions.purge(limit))
@@ -184,6 +188,7 @@ class StoresAgree(RuleBasedStateMachine):
                 transaction.now,
                 transaction.sessions.load_many(SESSIONS),
                 [transaction.sessions.live_of_user(user_id) for user_id in USERS],
+                [transaction.sessions.all_of_user(user_id) for user_id in USERS],
                 [transaction.sessions.ended_since(moment) for moment in since],
                 transaction.sessions.live(1000),
                 transaction.users.load_many(USERS),

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Executable
 from sqlalchemy.dialects.sqlite import dialect
-from tests.support.revisions import newer_revisions
+from tests.support.revisions import newer_revisions, newest_revision
 
 from keyturn.core.model import Account
 from keyturn.errors import SettingsError
@@ -22,12 +22,12 @@ from keyturn.testing.store_contract import sample_user
 
 NOW = FakeClock().now()
 
-NEXT_REVISION = """
+NEXT_REVISION = f"""
 import sqlalchemy as sa
 from alembic import op
 
 revision = "9999"
-down_revision = "0004"
+down_revision = "{newest_revision()}"
 
 
 def upgrade() -> None:

@@ -43,6 +43,9 @@ INSERT OR REPLACE INTO restored.meta SELECT * FROM main.meta WHERE name IN ('acc
 """
 _END_ALL = "UPDATE sessions SET ended_at = ?, end_reason = ?, version = version + 1 WHERE ended_at IS NULL"
 
+# A token of the copy may have been used since, and a mail sent.
+_FORGET_MAIL = ("DELETE FROM one_time_tokens", "DELETE FROM mails")
+
 
 @dataclass(frozen=True, slots=True)
 class Copied:
@@ -210,8 +213,10 @@ def _end_sessions(replaced: sqlite3.Connection, scratch: Path, now: Micros, *, k
         replaced.execute(_CARRY_TOMBSTONES, {"now": now, "reason": EndReason.REVOKED.value})
         replaced.execute("COMMIT")
         replaced.execute("DETACH DATABASE restored")
-    if not keep_sessions:
-        with closing(sqlite.connect(scratch, _PATIENCE)) as candidate:
+    with closing(sqlite.connect(scratch, _PATIENCE)) as candidate:
+        for statement in _FORGET_MAIL:
+            candidate.execute(statement)
+        if not keep_sessions:
             candidate.execute(_END_ALL, (now, EndReason.REVOKED.value))
 
 

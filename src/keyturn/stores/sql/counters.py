@@ -20,6 +20,11 @@ _ADD = text(
 _GET = select(counters.c.count, counters.c.expires_at).where(
     counters.c.key == bindparam("key"), counters.c.expires_at > bindparam("now")
 )
+_LIST = (
+    select(counters.c.key, counters.c.count, counters.c.expires_at)
+    .where(counters.c.key.startswith(bindparam("prefix")), counters.c.expires_at > bindparam("now"))
+    .order_by(counters.c.key)
+)
 _CLEAR = delete(counters).where(counters.c.key == bindparam("name"))
 _CLEAR_ALL = delete(counters).where(counters.c.key.startswith(bindparam("prefix")))
 _FIRST = select(counters.c.key).order_by(counters.c.expires_at).limit(bindparam("count"))
@@ -43,6 +48,10 @@ class SqlCounters:
         now = self._clock()
         found = self._connection.execute(_GET, {"key": key, "now": now}).first()
         return (0, now) if found is None else (found[0], found[1])
+
+    def listed(self, prefix: str) -> list[tuple[str, int, Micros]]:
+        rows = self._connection.execute(_LIST, {"prefix": prefix, "now": self._clock()})
+        return [(row[0], row[1], row[2]) for row in rows]
 
     def clear(self, key: str) -> None:
         self._connection.execute(_CLEAR, {"name": key})

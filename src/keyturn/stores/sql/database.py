@@ -21,6 +21,8 @@ from keyturn.stores import migrations
 from keyturn.stores.sql import postgresql, sqlite
 from keyturn.stores.sql.counters import SqlCounters
 from keyturn.stores.sql.facts import SqlFacts
+from keyturn.stores.sql.identities import SqlIdentities
+from keyturn.stores.sql.mails import SqlMails, SqlOneTimeTokens
 from keyturn.stores.sql.news import TELL, News
 from keyturn.stores.sql.sessions import SqlSessions
 from keyturn.stores.sql.tables import meta
@@ -65,12 +67,23 @@ class SqlTransaction:
         self._clock = clock
         self.users: UserStore = SqlUsers(connection, tell) if own_users is None else own_users(connection)
         self.sessions = SqlSessions(connection, lambda: self.now, None if own_users is None else self.users, tell)
+        self.identities = SqlIdentities(connection)
         self.counters = SqlCounters(connection, lambda: self.now)
         self.facts = SqlFacts(connection)
+        self._connection = connection
 
     @cached_property
     def now(self) -> Micros:
         return self._clock()
+
+    # Wanted too seldom to be made for every refresh.
+    @property
+    def one_time_tokens(self) -> SqlOneTimeTokens:
+        return SqlOneTimeTokens(self._connection, lambda: self.now)
+
+    @property
+    def mails(self) -> SqlMails:
+        return SqlMails(self._connection, lambda: self.now)
 
 
 class SqlDatabase(ABC):

@@ -52,6 +52,9 @@ class _Reading:
         self.many = {name: sessions_with.where(sessions.c.id.in_(ids)) for name, ids in batches.IDS.items()}
         self.live_of_user = live.where(sessions.c.user_id == bindparam("user_id"))
         self.live = live.limit(bindparam("count"))
+        self.all_of_user = sessions_with.where(sessions.c.user_id == bindparam("user_id")).order_by(
+            sessions.c.created_at.desc(), sessions.c.id
+        )
 
 
 _JOINED = _Reading(
@@ -70,6 +73,9 @@ _FORGET = (
     update(sessions)
     .where(sessions.c.user_id == bindparam("of"), or_(sessions.c.device_label != "", sessions.c.device_address != ""))
     .values(device_label="", device_address="", version=sessions.c.version + 1)
+)
+_DISOWN = (
+    update(sessions).where(sessions.c.user_id == bindparam("of")).values(user_id="", version=sessions.c.version + 1)
 )
 _GOING = select(sessions.c.id).where(sessions.c.ended_at.is_(None)).limit(bindparam("count"))
 _END_SOME = (
@@ -151,6 +157,9 @@ class SqlSessions:
     def live_of_user(self, user_id: str) -> list[Session]:
         return self._read(self._reading.live_of_user, user_id=user_id, now=self._now())
 
+    def all_of_user(self, user_id: str) -> list[Session]:
+        return self._read(self._reading.all_of_user, user_id=user_id)
+
     def live(self, limit: int) -> list[Session]:
         return self._read(self._reading.live, count=limit, now=self._now())
 
@@ -167,6 +176,9 @@ class SqlSessions:
 
     def forget_devices(self, user_id: str) -> None:
         self._connection.execute(_FORGET, {"of": user_id})
+
+    def disown(self, user_id: str) -> None:
+        self._connection.execute(_DISOWN, {"of": user_id})
 
     def purge(self, limit: int) -> int:
         return self._connection.execute(_PURGE, {"now": self._now(), "count": limit}).rowcount

@@ -6,7 +6,19 @@ one row and no index.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Dialect, Index, LargeBinary, MetaData, Table, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 
 from keyturn.ports import ID_BYTES
 
@@ -95,6 +107,19 @@ sessions = Table(
     Column("device_address", Text, nullable=False),
 )
 
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign key: the users may be in a table of the application.
+    Column("user_id", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("email", Text),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+
 counters = Table(
     "counters",
     metadata,
@@ -103,7 +128,36 @@ counters = Table(
     Column("expires_at", BigInteger, nullable=False),
 )
 
+one_time_tokens = Table(
+    "one_time_tokens",
+    metadata,
+    Column("digest", Text, primary_key=True),  # of 256 random bits, so that it need not be slow
+    Column("purpose", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("email", Text, nullable=False),  # where it was sent: it is worth nothing under another address
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+mails = Table(
+    "mails",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("user_id", Text),  # none: whoever has the recipient's address, if anybody
+    Column("recipient", Text, nullable=False),
+    Column("facts", Text, nullable=False),  # a JSON object of strings; never a token
+    Column("created_at", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),  # claims are compared and swapped on it
+    Column("next_at", BigInteger, nullable=False),  # while it is being sent: the end of the lease
+    Column("last_error", Text, nullable=False),
+)
+
 Index("counters_expires_at", counters.c.expires_at)
+Index("one_time_tokens_user_id", one_time_tokens.c.user_id)
+Index("one_time_tokens_expires_at", one_time_tokens.c.expires_at)
+Index("mails_user_id", mails.c.user_id)
+Index("mails_next_at", mails.c.next_at)
+Index("identities_user_id", identities.c.user_id)
 Index("users_created_at", users.c.created_at, users.c.id)
 Index(
     "users_tokens_valid_from",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, delete, insert, literal_column, select, tuple_, update
+from sqlalchemy import Connection, Executable, bindparam, delete, insert, literal_column, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from keyturn.core.identity import canonical_email, canonical_username, is_email
@@ -32,6 +32,16 @@ USER_COLUMNS = [users.c[name] for name in USER_FIELDS]
 
 _USERS = select(*USER_COLUMNS)
 _LOAD_MANY = _USERS.where(users.c.id.in_(bindparam("ids", expanding=True)))
+_FIND_MANY = _USERS.where(
+    or_(
+        users.c.id.in_(bindparam("ids", expanding=True)),
+        users.c.email_key.in_(bindparam("email_keys", expanding=True)),
+        users.c.username_key.in_(bindparam("username_keys", expanding=True)),
+    )
+)
+_HASHES = select(users.c.id, users.c.password_hash).where(
+    users.c.id.in_(bindparam("ids", expanding=True)), users.c.password_hash.is_not(None)
+)
 _PAGE = _USERS.order_by(users.c.created_at, users.c.id).limit(bindparam("count"))
 _NEXT_PAGE = _PAGE.where(tuple_(users.c.created_at, users.c.id) > tuple_(bindparam("made_at"), bindparam("user_id")))
 _STALE = (
@@ -76,7 +86,7 @@ def _columns(user: User) -> dict[str, Any]:
 
 
 class SqlUsers:
-    """`keyturn.ports.UserStore` in SQL.
+    """`keyturn.ports.UserStore` and `BulkUserStore` in SQL.
 
     Args:
         connection: in a transaction.
@@ -90,6 +100,22 @@ class SqlUsers:
     def insert(self, account: Account) -> User:
         self._write(_INSERT, _columns(account.user) | {"password_hash": account.password_hash})
         return account.user
+
+    def insert_many(self, accounts: Sequence[Account]) -> None:
+        rows = [_columns(account.user) | {"password_hash": account.password_hash} for account in accounts]
+        if rows:
+            self._write(_INSERT, rows)
+
+    def find_many(self, ids: Collection[str], emails: Collection[str], usernames: Collection[str]) -> list[User]:
+        return self._users(
+            _FIND_MANY,
+            ids=list(ids),
+            email_keys=[canonical_email(email) for email in emails],
+            username_keys=[canonical_username(username) for username in usernames],
+        )
+
+    def password_hashes(self, ids: Collection[str]) -> dict[str, str]:
+        return {row[0]: row[1] for row in self._connection.execute(_HASHES, {"ids": list(ids)})}
 
     def load_many(self, ids: Collection[str]) -> dict[str, User]:
         return {user.id: user for user in self._users(_LOAD_MANY, ids=list(ids))}
@@ -135,7 +161,7 @@ class SqlUsers:
         user = user_from(columns)
         return None if user is None else Account(user, password_hash)
 
-    def _write(self, statement: Executable, parameters: Mapping[str, Any]) -> None:
+    def _write(self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         try:
             self._connection.execute(statement, parameters)
         except IntegrityError as error:

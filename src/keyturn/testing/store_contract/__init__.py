@@ -20,6 +20,8 @@ Each check says in its name what holds. None needs a clock that can be set: time
 from __future__ import annotations
 
 from keyturn.testing.store_contract.counters import CounterContract
+from keyturn.testing.store_contract.identities import IdentityContract
+from keyturn.testing.store_contract.mails import MailContract
 from keyturn.testing.store_contract.sessions import SessionContract
 from keyturn.testing.store_contract.support import sample_session, sample_user
 from keyturn.testing.store_contract.transactions import DurabilityContract, TransactionContract
@@ -28,5 +30,7 @@ from keyturn.testing.store_contract.users import UserContract
 __all__ = ["DurabilityContract", "StoreContract", "sample_session", "sample_user"]
 
 
-class StoreContract(SessionContract, UserContract, CounterContract, TransactionContract):
+class StoreContract(
+    SessionContract, UserContract, IdentityContract, CounterContract, MailContract, TransactionContract
+):
     """Everything that a database of Keyturn must do."""

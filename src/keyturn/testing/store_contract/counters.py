@@ -60,6 +60,15 @@ class CounterContract:
         database.transact(lambda t: t.counters.clear_all("a/"))
         expect_equal([_count(database, key) for key in ("a/bc", "a/c", "ab/c")], [0, 0, 1])
 
+    def test_counters_are_listed_by_the_beginning_of_their_keys_while_they_count(self, database: Database) -> None:
+        for key in ("a/b", "a/c", "a/c", "ab/c"):
+            _add(database, key)
+        _add(database, "a/gone", lifetime=0)
+        listed = database.read(lambda t: t.counters.listed("a/"))
+        expect_equal([(key, count) for key, count, _ in listed], [("a/b", 1), ("a/c", 2)])
+        now = database.read(lambda t: t.now)
+        expect(all(now < forgotten_at for _, _, forgotten_at in listed), "a counter that is listed is gone already")
+
     def test_the_purge_takes_what_has_expired_and_then_what_would_expire_first(self, database: Database) -> None:
         for number in range(3):
             _add(database, f"gone/{number}", lifetime=0)

@@ -209,6 +209,19 @@ class SessionContract:
         expect_equal(load(database, "ended"), following(ended, device=Device()))
         expect_equal(load(database, "others"), others)
 
+    def test_all_the_sessions_of_a_user_are_theirs_until_they_are_nobodys(self, database: Database) -> None:
+        now = now_of(database)
+        ended = sample_session(now, "ended", ended_at=now, end_reason=EndReason.ACCOUNT_DELETED, created_at=now - 1)
+        expired = sample_session(now, "expired", expires_at=now - 1, created_at=now - 2)
+        others = sample_session(now, "others", "u2")
+        store(database, ended, expired, others)
+        found = database.read(lambda t: t.sessions.all_of_user("u1"))
+        expect_equal([session.id for session in found], ["ended", "expired"])
+        database.transact(lambda t: t.sessions.disown("u1"))
+        expect_equal(database.read(lambda t: t.sessions.all_of_user("u1")), [])
+        expect_equal(load(database, "ended"), following(ended, user_id=""))
+        expect_equal(load(database, "others"), others)
+
     def test_a_purge_deletes_only_what_has_expired(self, database: Database) -> None:
         now = now_of(database)
         gone = [sample_session(now, f"gone{n}", expires_at=now - n) for n in range(3)]

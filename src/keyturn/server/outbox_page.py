@@ -1,0 +1,39 @@
+"""The mails that were kept instead of sent, on a page, in development."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyturn.server.answers import document
+from keyturn.server.calls import Call, Document, Incoming, Reply
+from keyturn.server.lanes import Lane
+from keyturn.server.outbox import Outbox
+from keyturn.web.pages import Pages
+from keyturn.web.views import Letter
+
+PATH = "/outbox"
+SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxPage:
+    """The page.
+
+    Attributes:
+        outbox: where the mails are.
+        pages: renders.
+        storing: where files are read.
+    """
+
+    outbox: Outbox
+    pages: Pages
+    storing: Lane
+
+    @property
+    def call(self) -> Call:
+        return Call("GET", PATH, "The mails that were kept instead of sent", self.show)
+
+    async def show(self, incoming: Incoming) -> Reply:
+        kept = await self.storing.run(lambda: self.outbox.newest(SHOWN))
+        page = document(self.pages.outbox([Letter(mail.to, mail.subject, mail.date, mail.text) for mail in kept]))
+        return Reply(content=Document(page.html, {**page.headers, "referrer-policy": "no-referrer"}))

@@ -1,0 +1,220 @@
+"""The calls for signing in with a provider's account: there, back, and what is connected."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from keyturn.core.model import AccessClaims, Delivery, Identity, Person
+from keyturn.errors import (
+    KeyturnError,
+    NotFound,
+    ProviderDenied,
+    ProviderError,
+    ProviderInvalid,
+    ProviderUnavailable,
+    TokenError,
+)
+from keyturn.http.cookies import CookieNames, read_cookie
+from keyturn.http.problems import InvalidRequest
+from keyturn.ports import Handshake, Provider
+from keyturn.server.answers import home
+from keyturn.server.api import Api
+from keyturn.server.arrival import fields_of, path_on_this_site
+from keyturn.server.calls import Incoming, Reply
+from keyturn.server.lanes import Lane
+from keyturn.server.schemas import JSON, ConnectBody, identity_answer, revealed
+from keyturn.service import ending
+from keyturn.service.account import confirm_owner
+from keyturn.service.events import record
+from keyturn.service.handshakes import LIFETIME_SECONDS, Handshakes, Way
+from keyturn.service.identities import connect, disconnect, identities_of, sign_in_with
+
+if TYPE_CHECKING:
+    from keyturn.service.context import Grant
+
+THREADS = 8
+QUEUE = 200
+"""How many may ask providers at a time, and how many more may wait: a slow provider holds up nothing else."""
+
+_DELIVERIES = {"split": Delivery.SPLIT, "cookie": Delivery.COOKIE}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderApi:
+    """The handlers of the calls.
+
+    Attributes:
+        api: the handlers of the other calls, whose parts they share.
+        providers: by their names in the settings.
+        handshakes: ties ways back to ways there.
+        asking: where providers are asked.
+        path: of the calls about providers.
+    """
+
+    api: Api
+    providers: Mapping[str, Provider]
+    handshakes: Handshakes
+    asking: Lane
+    path: str
+
+    async def listed(self, incoming: Incoming) -> Reply:
+        """Which providers there are."""
+        found = [
+            {"name": name, "label": provider.label, "start": self.start_path(name)}
+            for name, provider in self.providers.items()
+        ]
+        return Reply(content={"providers": found})
+
+    async def start(self, incoming: Incoming) -> Reply:
+        """The way to a provider, to sign in."""
+        name, fields = incoming.path["name"], fields_of(incoming.query)
+        provider = self._provider(name)
+        delivery = _DELIVERIES.get(fields.get("delivery", "split"))
+        if delivery is None:
+            raise InvalidRequest([("delivery", "Choose split or cookie: a browser keeps no other kind of session.")])
+        way = Way(
+            name,
+            path_on_this_site(fields.get("return_to", "")),
+            delivery,
+            # Asked now: the provider sends the browser back from another site, without the refresh cookie.
+            replaces=await self._session_here(incoming),
+        )
+        url, cookie = await self._begin(provider, way)
+        return Reply(303, headers={"location": url}, cookies=(cookie,))
+
+    async def connect(self, incoming: Incoming) -> Reply:
+        """The same, to connect the provider's account with one's own."""
+        body = cast(ConnectBody, incoming.body)
+        claims = self.api.credentials.claims(incoming.headers)
+        name, return_to = incoming.path["name"], path_on_this_site(body.return_to)
+        url, cookie = await self.begin_connecting(claims, name, revealed(body.current_password), return_to)
+        return Reply(content={"authorization_url": url}, cookies=(cookie,))
+
+    async def begin_connecting(
+        self, claims: AccessClaims, name: str, password: str | None, return_to: str | None
+    ) -> tuple[str, str]:
+        """Where to send the browser of somebody who wants to connect an account, and the cookie that it needs.
+
+        Args:
+            claims: who asks.
+            name: the provider's, in the settings.
+            password: the current one; without it the sign-in must be fresh.
+            return_to: a path on this site to end at.
+        """
+        provider = self._provider(name)
+        await self.api.hashing.run(lambda: confirm_owner(self.api.context, claims, password))
+        return await self._begin(provider, Way(name, return_to, links=claims.session_id))
+
+    async def callback(self, incoming: Incoming) -> Reply:
+        """The way back: with a session, or with an account connected."""
+        name, fields = incoming.path["name"], fields_of(incoming.query)
+        provider = self._provider(name)
+        cookie = read_cookie(incoming.headers, self._cookies.way)
+        way, handshake = self.handshakes.find(cookie, name, fields.get("state"), self._redirect_uri(name))
+        with _failures_logged(name):
+            person = await self._person(provider, handshake, fields)
+            if way.links is not None:
+                return await self._connected(incoming, way, person)
+            options = self.api.options(incoming, way.delivery)
+            grant = await self.api.storing.run(lambda: sign_in_with(self.api.context, person, way, options))
+        return self._opened(incoming, way, grant)
+
+    async def identities(self, incoming: Incoming) -> Reply:
+        """What is connected with one's account."""
+        claims = self.api.credentials.claims(incoming.headers)
+        found = await self.api.storing.run(lambda: identities_of(self.api.context, claims))
+        return Reply(content={"identities": [self.shown(identity) for identity in found]})
+
+    async def disconnect(self, incoming: Incoming) -> Reply:
+        """Take away what is connected."""
+        claims = self.api.credentials.claims(incoming.headers)
+        await self.take_away(claims, incoming.path["id"], None)
+        return Reply(204)
+
+    async def take_away(self, claims: AccessClaims, identity_id: str, password: str | None) -> None:
+        """Disconnect an identity from the account of whoever asks; arguments and errors are those of the flow."""
+        issuers = {provider.issuer for provider in self.providers.values()}
+        await self.api.hashing.run(
+            lambda: disconnect(self.api.context, claims, identity_id, issuers, password),
+        )
+
+    def shown(self, identity: Identity) -> JSON:
+        """An identity as an answer shows it."""
+        named = next((name for name, provider in self.providers.items() if provider.issuer == identity.issuer), None)
+        return identity_answer(identity, named, self.providers[named].label if named else identity.issuer)
+
+    def start_path(self, name: str) -> str:
+        """Where a browser begins to sign in."""
+        return f"{self.path}/{quote(name)}/start"
+
+    @property
+    def _cookies(self) -> CookieNames:
+        return self.api.credentials.cookies
+
+    def _provider(self, name: str) -> Provider:
+        provider = self.providers.get(name)
+        if provider is None:
+            raise NotFound
+        return provider
+
+    def _redirect_uri(self, name: str) -> str:
+        # From the settings alone: no header of a request has a say in where a code is sent.
+        return f"{self.api.context.tokens.issuer}{self.path}/{quote(name)}/callback"
+
+    async def _session_here(self, incoming: Incoming) -> str | None:
+        """The live session that the refresh cookie names."""
+        token = self.api.credentials.presented_session(incoming.headers)
+        if token is None:
+            return None
+        with suppress(TokenError):
+            return (await self.api.storing.run(lambda: ending.session_of(self.api.context, token))).id
+        return None
+
+    async def _begin(self, provider: Provider, way: Way) -> tuple[str, str]:
+        begun, value = self.handshakes.begin(way)
+        handshake = self.handshakes.handshake(begun, self._redirect_uri(way.provider))
+        with _failures_logged(way.provider):
+            url = await self.asking.run(lambda: provider.authorization_url(handshake))
+        return url, self._cookies.set_way(value, LIFETIME_SECONDS)
+
+    async def _person(self, provider: Provider, handshake: Handshake, fields: Mapping[str, str]) -> Person:
+        error, code = fields.get("error"), fields.get("code")
+        if error in {"server_error", "temporarily_unavailable"}:
+            raise ProviderUnavailable("it said so")
+        if error is not None:
+            raise ProviderDenied
+        if code is None:
+            raise ProviderInvalid("it sent no code")
+        return await self.asking.run(lambda: provider.person(handshake, code, fields.get("iss")))
+
+    async def _connected(self, incoming: Incoming, way: Way, person: Person) -> Reply:
+        claims = None
+        with suppress(KeyturnError):
+            claims = self.api.credentials.claims(incoming.headers)
+        await self.api.storing.run(lambda: connect(self.api.context, person, way, claims))
+        return home(self._cookies.clear_way(), return_to=way.return_to)
+
+    def _opened(self, incoming: Incoming, way: Way, grant: Grant) -> Reply:
+        names, cookies = self._cookies, [self._cookies.clear_way()]
+        if way.delivery is not Delivery.COOKIE and read_cookie(incoming.headers, names.access) is not None:
+            cookies.append(names.clear_access())  # it belonged to another session
+        return replace(
+            home(return_to=way.return_to),
+            cookies=(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant), *cookies),
+        )
+
+
+@contextmanager
+def _failures_logged(name: str) -> Iterator[None]:
+    """Log why somebody cannot sign in with a provider: the answer to a client does not say."""
+    try:
+        yield
+    except ProviderError as error:
+        why = getattr(error, "why", "") or error.code
+        record("authn_provider_fail", level=logging.WARNING, provider=name, why=why)
+        raise

@@ -1,0 +1,129 @@
+"""The pages that links in mails lead to. Opening one does nothing, for mail scanners follow links: the button on it does.
+
+The token is in the path: what stands behind a `#` would never reach a server, but only a script could read it, and these pages
+work without scripts. So it is good once and not for long, the log has the route instead of the path, and the page tells nobody
+where it was (`Referrer-Policy: no-referrer`), not even us: browsers send its form with `Origin: null` then, and
+`Sec-Fetch-Site` says that it is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from keyturn.core.model import Purpose
+from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError, OneTimeTokenInvalid
+from keyturn.server.answers import document, filled_in, home, told_in_the_form
+from keyturn.server.api import Api
+from keyturn.server.calls import Document, Incoming, Reply, validated
+from keyturn.server.forms import ForgotForm, LinkForm, NoFields, ResetForm
+from keyturn.server.site_account import AccountPage
+from keyturn.service import recovery
+from keyturn.service.one_time import owner_of
+from keyturn.web.pages import Pages
+from keyturn.web.views import Form, MailLink
+
+CHANGED = "password_set"
+"""Why somebody comes to the sign-in page who has just set a new password."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailPages:
+    """The handlers of these pages.
+
+    Attributes:
+        api: the handlers of the API, whose parts they share.
+        pages: renders.
+        account: the account page, which has a button of ours.
+    """
+
+    api: Api
+    pages: Pages
+    account: AccountPage
+
+    async def forgot(self, incoming: Incoming) -> Reply:
+        return Reply(content=document(self.pages.forgot(Form())))
+
+    async def send_reset(self, incoming: Incoming) -> Reply:
+        """Says the same whoever asks, and for whomever."""
+        try:
+            email = validated(ForgotForm, incoming.form).email
+            address = incoming.client.address
+            await self.api.storing.run(lambda: recovery.forgot_password(self.api.context, email, address))
+        except KeyturnError as error:
+            problem = told_in_the_form(error)
+            page = document(self.pages.forgot(filled_in(incoming.form, error)))
+            return Reply(problem.status, page, headers=problem.headers)
+        return Reply(content=document(self.pages.forgot(Form(), sent=True)))
+
+    async def reset_page(self, incoming: Incoming) -> Reply:
+        return await self._opened(incoming, Purpose.RESET_PASSWORD)
+
+    async def verify_page(self, incoming: Incoming) -> Reply:
+        return await self._opened(incoming, Purpose.VERIFY_EMAIL)
+
+    async def was_it_you_page(self, incoming: Incoming) -> Reply:
+        return await self._opened(incoming, Purpose.END_SESSIONS)
+
+    async def reset(self, incoming: Incoming) -> Reply:
+        async def change() -> Reply:
+            form, address = validated(ResetForm, incoming.form), incoming.client.address
+            new = form.new_password.get_secret_value()
+            await self.api.hashing.run(lambda: recovery.reset_password(self.api.context, form.token, new, address))
+            return home(reason=CHANGED)
+
+        return await self._done(incoming, Purpose.RESET_PASSWORD, change)
+
+    async def verify(self, incoming: Incoming) -> Reply:
+        async def change() -> Reply:
+            token = validated(LinkForm, incoming.form).token
+            await self.api.storing.run(lambda: recovery.verify_email(self.api.context, token))
+            return self._shown(MailLink(Purpose.VERIFY_EMAIL, done=True))
+
+        return await self._done(incoming, Purpose.VERIFY_EMAIL, change)
+
+    async def end_sessions(self, incoming: Incoming) -> Reply:
+        async def change() -> Reply:
+            token = validated(LinkForm, incoming.form).token
+            await self.api.storing.run(lambda: recovery.end_sessions_by_mail(self.api.context, token))
+            return self._shown(MailLink(Purpose.END_SESSIONS, done=True))
+
+        return await self._done(incoming, Purpose.END_SESSIONS, change)
+
+    async def send_verification(self, incoming: Incoming) -> Reply:
+        """The button of the account page."""
+        validated(NoFields, incoming.form)
+        address, account = incoming.client.address, self.account
+        try:
+            claims = self.api.credentials.claims(incoming.headers)
+            await self.api.storing.run(lambda: recovery.send_verification(self.api.context, claims, address))
+            return await account.show(incoming, verification=Form(values={"sent": "yes"}))
+        except (AccessTokenMissing, AccessTokenInvalid):
+            return home()
+        except KeyturnError as error:
+            problem = told_in_the_form(error)
+            again = await account.show(incoming, verification=filled_in({}, error))
+            return replace(again, status=problem.status, headers=problem.headers)
+
+    async def _opened(self, incoming: Incoming, purpose: Purpose) -> Reply:
+        """The page of a link, which only looks."""
+        token = incoming.path["token"]
+        try:
+            await self.api.storing.run(lambda: owner_of(self.api.context, purpose, token))
+        except OneTimeTokenInvalid:
+            return self._shown(MailLink(purpose, stale=True), 403)
+        return self._shown(MailLink(purpose, token))
+
+    async def _done(self, incoming: Incoming, purpose: Purpose, change: Callable[[], Awaitable[Reply]]) -> Reply:
+        try:
+            return await change()
+        except OneTimeTokenInvalid:
+            return self._shown(MailLink(purpose, stale=True), 403)
+        except KeyturnError as error:
+            problem = told_in_the_form(error)
+            link = MailLink(purpose, incoming.form.get("token", ""), form=filled_in(incoming.form, error))
+            return replace(self._shown(link, problem.status), headers=problem.headers)
+
+    def _shown(self, link: MailLink, status: int = 200) -> Reply:
+        page = document(self.pages.mail_link(link))
+        return Reply(status, Document(page.html, {**page.headers, "referrer-policy": "no-referrer"}))

@@ -1,0 +1,132 @@
+"""The way to a provider and back: what ties the two together is in a cookie of the browser that went, and nowhere else.
+
+The cookie says what the way is for, and holds a seed; it is signed. State, nonce and code verifier are derived from the seed
+under a key of ours, so that whoever reads the cookie knows none of them. Nothing is stored for somebody who never comes back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import asdict, dataclass, field
+
+from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
+
+from keyturn.core.keyring import KeyRing, encoded
+from keyturn.core.model import SECOND, Delivery, Micros
+from keyturn.errors import StateInvalid
+from keyturn.ports import Clock, Entropy, Handshake
+
+LIFETIME_SECONDS = 600
+
+_PURPOSE = b"keyturn ways to providers"
+_SEED_BYTES = 24
+_MAX_COOKIE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What somebody goes to a provider for.
+
+    Attributes:
+        provider: its name in the settings.
+        return_to: a path on this site to end at.
+        delivery: of the session that begins.
+        replaces: the session that was there before, by its id; it ends when the new one begins.
+        links: the session that a provider's account is to be connected from, by its id; none: to sign in.
+        seed: unique.
+        expires_at: seconds since the epoch.
+    """
+
+    provider: str
+    return_to: str | None = None
+    delivery: Delivery = Delivery.SPLIT
+    replaces: str | None = None
+    links: str | None = None
+    seed: str = field(default="", repr=False)
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Handshakes:
+    """Begins ways and finds them again.
+
+    Attributes:
+        keys: those of the refresh tokens; the keys used here are derived from them.
+        clock: tells when a way has taken too long.
+        entropy: where seeds come from.
+    """
+
+    keys: KeyRing
+    clock: Clock
+    entropy: Entropy
+
+    def begin(self, way: Way) -> tuple[Way, str]:
+        """The way with its seed, and the value of its cookie.
+
+        Args:
+            way: what it is for.
+        """
+        seed = self.entropy.random_bytes(_SEED_BYTES).hex()
+        expires_at = self.clock.now() // SECOND + LIFETIME_SECONDS
+        begun = Way(way.provider, way.return_to, way.delivery, way.replaces, way.links, seed, expires_at)
+        body = urlsafe_b64encode(encoded(asdict(begun)).encode())
+        return begun, b".".join((body, self._tag(self._keys()[0], b"cookie", body))).decode()
+
+    def handshake(self, way: Way, redirect_uri: str) -> Handshake:
+        """What goes to the provider, and must come back.
+
+        Args:
+            way: one that has begun.
+            redirect_uri: where the provider sends the browser back to.
+        """
+        return self._handshake(self._keys()[0], way, redirect_uri)
+
+    def find(self, cookie: str | None, provider: str, state: str | None, redirect_uri: str) -> tuple[Way, Handshake]:
+        """The way that somebody comes back from.
+
+        Args:
+            cookie: as it came.
+            provider: whom they come back from, by its name in the settings.
+            state: as it came in the address.
+            redirect_uri: where they came back to.
+
+        Raises:
+            StateInvalid: it is none that began in this browser with this provider, or it took too long.
+        """
+        body, _, tag = (cookie or "")[: _MAX_COOKIE + 1].encode("ascii", "replace").partition(b".")
+        for key in self._keys():
+            if hmac.compare_digest(tag, self._tag(key, b"cookie", body)):
+                way = _parsed(body)
+                handshake = self._handshake(key, way, redirect_uri)
+                theirs = (state or "").encode("ascii", "replace")
+                in_time = self.clock.now() < way.expires_at * SECOND
+                if in_time and way.provider == provider and hmac.compare_digest(theirs, handshake.state.encode()):
+                    return way, handshake
+        raise StateInvalid
+
+    def _handshake(self, key: bytes, way: Way, redirect_uri: str) -> Handshake:
+        seed = way.seed.encode()
+        state, nonce, verifier = (self._tag(key, kind, seed).decode() for kind in (b"state", b"nonce", b"verifier"))
+        return Handshake(redirect_uri, state, nonce, verifier)
+
+    def _keys(self) -> list[bytes]:
+        """The active one first."""
+        keys = sorted(self.keys.keys, key=lambda key: key is not self.keys.active)
+        return [key.signature(_PURPOSE) for key in keys]
+
+    @staticmethod
+    def _tag(key: bytes, kind: bytes, data: bytes) -> bytes:
+        return urlsafe_b64encode(hmac.digest(key, kind + b" " + data, hashlib.sha256))
+
+
+def _parsed(body: bytes) -> Way:
+    """A cookie of ours: we signed it."""
+    members = json.loads(urlsafe_b64decode(body))
+    return Way(**{**members, "delivery": Delivery(members["delivery"])})
+
+
+def use_once(way: Way) -> tuple[str, Micros]:
+    """The name of the counter that is raised when a way has led to something, and how many seconds it is kept."""
+    return f"way/{hashlib.sha256(way.seed.encode()).hexdigest()[:32]}", LIFETIME_SECONDS
