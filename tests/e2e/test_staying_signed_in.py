@@ -199,7 +199,8 @@ def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(
     page.route(REFRESH, lambda route: route.fulfill(json={"expires_in": 600}))
     moves = navigations(page)
     page.goto(server.url)
-    expect(page.get_by_role("alert")).to_contain_text("Your browser does not keep our cookies.")
+    expect(page.get_by_role("heading")).to_have_text("Your browser does not keep our cookies")
+    expect(page.get_by_role("alert")).to_contain_text("Allow cookies for this site")
     assert len(moves) == 4
     page.unroute(REFRESH)
     page.get_by_role("link", name="try again").click()

@@ -66,7 +66,7 @@ async function ask() {
   const before = fruitless.read();
   if (before >= ENOUGH) {
     fruitless.write(0);
-    asking.hidden = true;
+    document.getElementById("waiting").hidden = true;
     document.getElementById("given-up").hidden = false;
     return;
   }
