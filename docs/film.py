@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 FILM, PAGE = FOLDER / "playground.webp", FOLDER / "page.png"
 SIZE = {"width": 920, "height": 720}
 LOOKS = {"viewport": SIZE, "color_scheme": "light", "reduced_motion": "reduce"}
-PAGE_SIZE = {"width": 820, "height": 1260}
+PAGE_SIZE = {"width": 820, "height": 962}
 LOST = ("start", "refresh", "minute", "lose", "days", "refresh")
 THEFT = ("start", "refresh", "minute", "thief", "minute", "refresh", "minute", "again", "minute", "refresh")
 LOOK, READ, END = 1300, 3000, 6000
@@ -74,13 +74,14 @@ def photograph(browser: Browser, url: str, target: Path) -> None:
         form = {"login": PERSON["email"], "password": PERSON["password"]}
         device.request.post(f"{url}/sign-in", form=form, headers={"origin": url}, max_redirects=0)
     page.reload()
-    page.screenshot(path=target, full_page=True)
+    page.screenshot(path=target)
 
 
 @contextmanager
 def serving() -> Iterator[str]:
     """A server with the default settings, on any port; gives its address."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_"))}
+    environ["KEYTURN_LOG_LEVEL"] = "error"
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "keyturn", "serve", "--port", "0", "--data-dir", f"{folder}/data"]
         with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as server:

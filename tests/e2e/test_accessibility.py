@@ -19,7 +19,7 @@ KB = 1000
 def test_axe_finds_nothing_on_any_page(server: LiveServer, open_browser: OpenBrowser, viewport: dict[str, int]) -> None:
     page = open_browser(viewport=viewport)
     found = {}
-    for path in ("/", "/?reason=reuse_detected&return_to=/", "/sign-up", "/playground"):
+    for path in ("/", "/?reason=reuse_detected&return_to=/", "/sign-up", "/playground", "/docs"):
         page.goto(server.url + path)
         found[path] = complaints(page)
     page.goto(server.url + "/sign-up")

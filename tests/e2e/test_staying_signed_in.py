@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+from playwright.sync_api import Error as Interrupted
 from playwright.sync_api import Route, expect
 from tests.e2e.conftest import Elsewhere, OpenBrowser
 from tests.e2e.people import (
@@ -18,6 +20,7 @@ from tests.e2e.people import (
     sign_up,
     trouble,
 )
+from tests.e2e.tabs import METRICS_TOKEN, verdicts
 from tests.support.client import EMAIL
 from tests.support.faults import FailingDatabase
 from tests.support.programs import needs
@@ -199,10 +202,42 @@ def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(
     page.route(REFRESH, lambda route: route.fulfill(json={"expires_in": 600}))
     moves = navigations(page)
     page.goto(server.url)
-    expect(page.get_by_role("alert")).to_contain_text("Your browser does not keep our cookies.")
+    expect(page.get_by_role("heading")).to_have_text("Your browser does not keep our cookies")
+    expect(page.get_by_role("alert")).to_contain_text("Allow cookies for this site")
     assert len(moves) == 4
     page.unroute(REFRESH)
     page.get_by_role("link", name="try again").click()
+    see_account(page)
+
+
+def test_a_storm_of_reloads_in_three_tabs_signs_nobody_out(tmp_path: Path, open_browser: OpenBrowser) -> None:
+    with LiveServer(tmp_path / "data", metrics_token=METRICS_TOKEN) as server:
+        page = open_browser()
+        sign_up(page, server.url)
+        tabs = [page, page.context.new_page(), page.context.new_page()]
+        server.clock.advance(601)
+        for _ in range(4):
+            for tab in tabs:
+                # And again before the answer to its refresh is there, or when it is about to go on by itself.
+                with contextlib.suppress(Interrupted):
+                    tab.goto(server.url, wait_until="commit")
+        for tab in tabs:
+            see_account(tab)
+        assert verdicts(server)["reused"] == 0
+
+
+def test_whoever_reloads_while_the_server_is_slow_is_not_told_that_cookies_are_off(
+    server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    page = open_browser()
+    sign_up(page, server.url)
+    page.context.clear_cookies(name="keyturn_access")
+    page.route(REFRESH, lambda route: None)
+    for _ in range(5):
+        page.goto(server.url)
+        expect(page.get_by_text("We are looking whether you are signed in.")).to_be_visible()
+    page.unroute(REFRESH)
+    page.goto(server.url)
     see_account(page)
 
 

@@ -21,6 +21,7 @@ from tests.support.server import ROOT, LiveServer
 from tests.support.tours import serve_tours
 from tests.support.wire import free_port
 
+EXPIRED = 601  # seconds after which no access token is good
 TOUR = {"title": "By night", "place": "Porto", "summary": "", "starts_at": "2026-02-01T20:00:00Z", "capacity": 3}
 
 
@@ -138,6 +139,22 @@ def test_the_twin_answers_no_form_from_another_site(tours: LiveServer) -> None:
         assert "Your bookings" in guest.get("/plain").text
         assert guest.post("/plain/sign-out").status_code == 303
         assert "Your bookings" not in guest.get("/plain").text
+
+
+def test_a_late_form_of_the_twin_is_kept_for_its_own_pages_only(tours: LiveServer) -> None:
+    with caller(tours) as guest:
+        guest.post("/plain/sign-in", data={"login": "guest@example.com", "password": PASSWORD})
+        tours.clock.advance(EXPIRED)
+        form = {"tour": "2", "seats": "3", "note": "<b>"}
+        kept = guest.post("/plain/book", data=form)
+        assert re.findall(r'name="(\w+)" value="(\w+)"', kept.text) == [("tour", "2"), ("seats", "3")]
+        assert "<b>" not in kept.text
+        sibling = {"sec-fetch-site": "same-site", "origin": "http://other.example.com"}
+        refused = guest.post("/plain/book", data=form, headers=sibling)
+        assert (refused.status_code, refused.json()["code"]) == (403, "cross_origin")
+        guest.cookies.clear()
+        again = guest.post("/plain/book", data=form)
+        assert (again.status_code, again.headers["location"]) == (303, "/plain/sign-in?reason=ended&tour=2&seats=3")
 
 
 def test_the_command_starts_it_with_people_to_sign_in_as(tmp_path: Path) -> None:

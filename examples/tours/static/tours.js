@@ -35,7 +35,9 @@ async function act(work, done) {
     await show();
     say(done);
   } catch (error) {
-    if (session.state !== "signed-out") say(error.message, true);
+    // What a browser says of a network that is away is no sentence for people.
+    const text = error instanceof TypeError ? "The server does not answer just now. Try again in a moment." : error.message;
+    if (session.state !== "signed-out") say(text, true);
   }
 }
 
@@ -52,8 +54,9 @@ function bookingForm(tour) {
 
 async function guestsOf(tour) {
   const guests = await api(`/tours/${tour.id}/bookings`);
+  if (guests.length === 0) return element("p", { className: "guests" }, "No guests yet");
   const list = guests.map((one) => element("li", {}, `${one.name}, ${one.seats}`));
-  const title = element("summary", {}, guests.length ? `Guests (${guests.length})` : "No guests yet");
+  const title = element("summary", {}, `Guests (${guests.length})`);
   return element("details", { className: "guests" }, title, element("ul", {}, ...list));
 }
 
@@ -70,7 +73,7 @@ async function card(tour, user) {
   const admin = user?.roles.includes("admin");
   if (admin || (user?.roles.includes("guide") && tour.guide === user.id)) parts.push(await guestsOf(tour));
   if (admin) {
-    const remove = element("button", { className: "quiet" }, "Delete this tour");
+    const remove = element("button", { className: "quiet danger" }, "Delete this tour");
     remove.addEventListener("click", () => act(() => api(`/tours/${tour.id}`, "DELETE"), `Deleted: ${tour.title}.`));
     parts.push(remove);
   }

@@ -26,13 +26,13 @@ TEXTS: Mapping[str, str] = {
     "email": "E-mail address",
     "your_name": "Your name",
     "choose_password": "Choose a password",
-    "password_rules": "{minimum} characters or more, of any kind; not one of the most common passwords, nor your name or "
-    "address. Some words that do not belong together are easy to remember and hard to guess.",
+    "password_rules": "{minimum} characters or more, of any kind; no common password, nor your name or address. A few words that "
+    "do not belong together are easy to remember and hard to guess.",
     "to_sign_in": "I have an account: sign in",
     "moment": "Just a moment …",
     "asking": "We are looking whether you are signed in.",
     "trouble": "The server does not answer just now. We keep trying …",
-    "no_cookies": "Your browser does not keep our cookies.",
+    "no_cookies": "Your browser does not keep our cookies",
     "allow_cookies": "Allow cookies for this site, then",
     "try_again": "try again",
     "again": "Try again",

@@ -66,12 +66,12 @@ async function ask() {
   const before = fruitless.read();
   if (before >= ENOUGH) {
     fruitless.write(0);
-    asking.hidden = true;
+    document.getElementById("waiting").hidden = true;
     document.getElementById("given-up").hidden = false;
     return;
   }
-  fruitless.write(before + 1);
   await refresh(() => (asking.textContent = page.trouble));
+  fruitless.write(before + 1); // not before: whoever reloads while it is slow has lost nothing yet
   // Whatever came of it, the server knows now what to show: a page opened from here comes with every cookie.
   location.replace(location.pathname + location.search);
 }
