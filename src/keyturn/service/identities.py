@@ -62,7 +62,10 @@ def sign_in_with(context: Context, person: Person, way: Way, options: SignInOpti
     try:
         done = _signed_in(context, person, way, options)
     except (IdentityTaken, EmailTaken):  # somebody was faster: the same person, in all likelihood, in another tab
-        done = _signed_in(context, person, way, options)
+        try:
+            done = _signed_in(context, person, way, options)
+        except (IdentityTaken, EmailTaken):
+            raise AccountExists from None
     announce_ends(context, done.now, done.replaced, EndReason.REPLACED)
     context.metrics.signed_in(succeeded=True)
     user_id, session_id, address = done.user.id, done.session.id, options.device.address
