@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.support.client import PASSWORD, Browser
+from tests.support.mail import Post
 from tests.support.provider import Json, Provider, come_back, sign_in
 from tests.support.server import LiveServer
 
@@ -246,6 +247,9 @@ def test_what_was_connected_signs_in_until_it_is_disconnected(
     gone = browser.call("DELETE", f"/identities/{identity['id']}", bearer=browser.access_token)
     assert gone.status_code == 204
     assert identities(browser) == []
+    subjects = [letter.subject for letter in Post(server).to(email, "/was-it-you")]
+    assert "Another account opens yours" in subjects
+    assert "An account was disconnected from yours" in subjects
     other.cookies.clear()
     assert with_google(other, provider).status_code == 303
     assert me(other)["id"] != owner["id"]

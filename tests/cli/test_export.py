@@ -227,6 +227,18 @@ def test_an_erased_user_is_in_no_column_of_any_table(server: LiveServer, command
         assert browser.register()["user"]["id"] != signed_in["user"]["id"]
 
 
+def test_an_erased_user_is_not_in_the_bytes_of_the_file(filled: Command, data: Path) -> None:
+    def mentioned() -> list[str]:
+        content = b"".join(file.read_bytes() for file in data.glob("keyturn.db*"))
+        return [
+            name for name in ("one@example.com", "four@example.com", "four@gmail.example") if name.encode() in content
+        ]
+
+    assert mentioned() == ["one@example.com", "four@example.com", "four@gmail.example"]
+    assert filled("users", "erase", "4", "--yes").returncode == 0
+    assert mentioned() == ["one@example.com"]
+
+
 def test_mails_that_were_kept_without_a_mail_server_are_erased(filled: Command, data: Path) -> None:
     outbox = Outbox(data / "outbox")
     for number, recipient in enumerate(("One@example.com", "two@example.com")):

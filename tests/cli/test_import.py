@@ -271,6 +271,18 @@ def test_an_account_of_a_provider_opens_one_account(importing: Importing, comman
     assert len(listed(command)) == 1
 
 
+class Elsewhere:
+    """An application's own table of users, which cannot take many at a time."""
+
+    def __init__(self, connection: object) -> None:
+        pass
+
+
+def test_users_of_a_table_of_the_applications_own_are_not_imported(importing: Importing, data: Path) -> None:
+    done = importing(f"email\n{EMAIL}\n", KEYTURN_USER_STORE=f"{__name__}:Elsewhere")
+    assert_one_line(done, "KEYTURN_USER_STORE", "bring the users there")
+
+
 def test_standard_input_is_read_when_its_form_is_named(command: Command) -> None:
     done = command("users", "import", "-", "--format", "csv", given=f"email\n{EMAIL}\n")
     assert done.stdout.startswith("1 created")

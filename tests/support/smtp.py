@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import socket
@@ -22,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from tests.support.mail import Letter, parsed
 from tests.support.wire import free_port
 
+HANG = "hang"
 USER, PASSWORD = "keyturn", "a password for mails"
 
 
@@ -31,22 +33,21 @@ class Handler:
 
     Attributes:
         letters: what was taken.
-        answers: what the next recipients are answered instead; after that all are welcome.
+        answers: what the next recipients are answered instead, or `HANG`: nothing; after that all are welcome.
         refusing: what every message is answered, if anything.
-        gate: while it is closed, no message is taken.
-        arrived: set when the first message has come in, before it is taken.
+        arrived: set when somebody waits for an answer.
     """
 
     letters: list[Letter] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     refusing: str | None = None
-    gate: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Event = field(default_factory=threading.Event)
 
-    def __post_init__(self) -> None:
-        self.gate.set()
-
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if self.answers[:1] == [HANG]:
+            self.answers.clear()
+            self.arrived.set()
+            await asyncio.sleep(3600)
         if self.answers:
             return self.answers.pop(0)
         envelope.rcpt_tos.append(address)

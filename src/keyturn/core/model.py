@@ -199,6 +199,8 @@ class MailKind(StrEnum):
     NEW_DEVICE = "new_device"
     TOKEN_REUSED = "token_reused"
     EMAIL_CHANGED = "email_changed"
+    IDENTITY_CONNECTED = "identity_connected"
+    IDENTITY_DISCONNECTED = "identity_disconnected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,6 @@ def provider_calls(providers: ProviderApi, base: str) -> list[Call]:
                 errors.EmailMissing,
                 errors.AccountExists,
                 errors.IdentityTaken,
-                errors.EmailTaken,
                 errors.RegistrationClosed,
                 errors.TooManyAttempts,
                 DuplicateCookie,

@@ -62,7 +62,10 @@ def sign_in_with(context: Context, person: Person, way: Way, options: SignInOpti
     try:
         done = _signed_in(context, person, way, options)
     except (IdentityTaken, EmailTaken):  # somebody was faster: the same person, in all likelihood, in another tab
-        done = _signed_in(context, person, way, options)
+        try:
+            done = _signed_in(context, person, way, options)
+        except (IdentityTaken, EmailTaken):
+            raise AccountExists from None
     announce_ends(context, done.now, done.replaced, EndReason.REPLACED)
     context.metrics.signed_in("ok")
     user_id, session_id, address = done.user.id, done.session.id, options.device.address
@@ -79,21 +82,26 @@ def _signed_in(context: Context, person: Person, way: Way, options: SignInOption
 
     def work(tx: Transaction) -> _SignedIn:
         _use(tx, way)
-        known = _known(tx, person) is not None
+        connected = _known(tx, person) is None
         user = _user_of(context, tx, person, made)
         if user.disabled:
             raise ProviderDenied("This account is disabled. Ask an administrator if you think that this is wrong.")
-        _tell(context, tx, user, options, made=made is not None and not known)
+        is_new = made is not None and connected
+        _tell(context, tx, user, options, made=is_new, connected=connected)
         replaced = end_sessions(tx, [way.replaces], EndReason.REPLACED) if way.replaces else []
         replaced += end_replaced(tx, options.replaces)
         session = open_session(context, tx, user, options)
-        return _SignedIn(tx.now, session, user, replaced, made=made is not None and not known, connected=not known)
+        return _SignedIn(tx.now, session, user, replaced, made=is_new, connected=connected)
 
     return context.database.transact(work)
 
 
-def _tell(context: Context, tx: Transaction, user: User, options: SignInOptions, *, made: bool) -> None:
-    """The mails that a sign-in with a password sends as well."""
+def _tell(
+    context: Context, tx: Transaction, user: User, options: SignInOptions, *, made: bool, connected: bool
+) -> None:
+    """The mails that a sign-in with a password sends as well, and that of a provider's account that opens one from now on."""
+    if connected and not made:
+        queue(context, tx, MailKind.IDENTITY_CONNECTED, user.email, user)
     if made and not user.email_verified:
         queue(context, tx, MailKind.VERIFICATION, user.email, user)
     if not made and is_new_device(context, tx, user, options):
@@ -207,6 +215,7 @@ def connect(context: Context, person: Person, way: Way, claims: AccessClaims | N
         known = _known(tx, person)
         if known is None:
             _insert(context, tx, person, account.user)
+            queue(context, tx, MailKind.IDENTITY_CONNECTED, account.user.email, account.user)
         elif known.user_id != account.user.id:
             raise IdentityTaken
         if _is_theirs(replace(account.user, email_verified=True), person):
@@ -257,6 +266,7 @@ def disconnect(
         if not others and account.password_hash is None:
             raise LastSignInMethod
         tx.identities.delete(one.id)
+        queue(context, tx, MailKind.IDENTITY_DISCONNECTED, user.email, user)
         return one
 
     gone = context.database.transact(work)

@@ -22,6 +22,8 @@ PURPOSES: dict[MailKind, Purpose] = {
     MailKind.NEW_DEVICE: Purpose.END_SESSIONS,
     MailKind.TOKEN_REUSED: Purpose.END_SESSIONS,
     MailKind.EMAIL_CHANGED: Purpose.END_SESSIONS,
+    MailKind.IDENTITY_CONNECTED: Purpose.END_SESSIONS,
+    MailKind.IDENTITY_DISCONNECTED: Purpose.END_SESSIONS,
 }
 """What the token in each kind of mail is good for."""
 

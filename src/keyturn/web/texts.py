@@ -146,6 +146,11 @@ _WAS_IT_YOU = (
     "devices, this one included. It works for {lasting}. Then set a new password."
 )
 
+_WAS_IT_YOU_AND_DISCONNECT = (
+    "If it was you, there is nothing to do. If it was not: the link leads to a page with a button that signs out all your "
+    "devices, this one included. It works for {lasting}. Then set a new password, and disconnect what you do not know."
+)
+
 MAILS: Mapping[str, MailText] = {
     "verification": MailText(
         "Verify your e-mail address",
@@ -161,7 +166,7 @@ MAILS: Mapping[str, MailText] = {
     ),
     "new_device": MailText(
         "A new device has signed in",
-        "A device that we do not know has signed in to your account at {site} with your password.",
+        "A device that we do not know has signed in to your account at {site}.",
         "It was not me",
         _WAS_IT_YOU,
     ),
@@ -181,6 +186,18 @@ MAILS: Mapping[str, MailText] = {
     "email_changed": MailText(
         "Your e-mail address was changed",
         "Your account at {site} has another e-mail address now; this one is no longer used.",
+        "It was not me",
+        _WAS_IT_YOU,
+    ),
+    "identity_connected": MailText(
+        "Another account opens yours",
+        "An account elsewhere was connected with your account at {site}, and opens it from now on. The account page says which.",
+        "It was not me",
+        _WAS_IT_YOU_AND_DISCONNECT,
+    ),
+    "identity_disconnected": MailText(
+        "An account was disconnected from yours",
+        "An account elsewhere that opened your account at {site} does so no longer.",
         "It was not me",
         _WAS_IT_YOU,
     ),

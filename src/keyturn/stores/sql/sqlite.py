@@ -125,6 +125,8 @@ def connect(
     # A commit is on the disk before it is acknowledged; on macOS that takes more than fsync.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")
+    # What is deleted is overwritten in the file, as most builds of SQLite do unasked: an erased user is not to be found in it.
+    connection.execute("PRAGMA secure_delete = ON")
     for name, file in attached.items():
         connection.execute(f'ATTACH DATABASE ? AS "{name}"', (f"{Path(file).absolute().as_uri()}?mode=rw",))
     connection.execute(f"PRAGMA query_only = {int(query_only)}")

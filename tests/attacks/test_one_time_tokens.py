@@ -1,0 +1,87 @@
+"""P15, O17, rows 59 and 60: every one-time token at every other door, and as a token of a session; only the diagonal passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.support.attacks import Visitor
+from tests.support.client import Browser
+from tests.support.mail import Post, rows
+from tests.support.pages import Person
+from tests.support.server import LiveServer
+
+NEW = "seven quiet lanterns drift"
+
+Door = Callable[[Browser, Person, str], int]
+
+DOORS: dict[str, Door] = {
+    "reset": lambda b, _, t: b.call("POST", "/password/reset", {"token": t, "new_password": NEW}).status_code,
+    "reset page": lambda _, p, t: p.submit("/reset-password", token=t, new_password=NEW).status_code,
+    "verification": lambda b, _, t: b.call("POST", f"/email/verification/{t}").status_code,
+    "verification page": lambda _, p, t: p.submit("/verify-email", token=t).status_code,
+    "was it you": lambda _, p, t: p.submit("/was-it-you", token=t).status_code,
+    "reset link": lambda _, p, t: p.open(f"/reset-password/{t}").status_code,
+    "verification link": lambda _, p, t: p.open(f"/verify-email/{t}").status_code,
+    "was-it-you link": lambda _, p, t: p.open(f"/was-it-you/{t}").status_code,
+    "bearer": lambda b, _, t: b.call("GET", "/me", bearer=t).status_code,
+    "access cookie": lambda b, _, t: b.call("GET", "/me", headers={"cookie": f"keyturn_access={t}"}).status_code,
+    "refresh cookie": lambda b, _, t: (
+        b.call("POST", "/refresh-token", headers={"cookie": f"keyturn_refresh={t}"}).status_code
+    ),
+    "refresh body": lambda b, _, t: b.call("POST", "/refresh-token", {"refresh_token": t}).status_code,
+    "password": lambda b, _, t: b.call("POST", "/login", {"login": "alice@example.com", "password": t}).status_code,
+}
+
+OWN = {
+    "/reset-password": ["reset link", "reset page", "reset"],
+    "/verify-email": ["verification link", "verification page", "verification"],
+    "/was-it-you": ["was-it-you link", "was it you"],
+}
+"""The doors of each token: the page, which leaves it good, then the one that uses it up, then what finds it gone."""
+
+
+@pytest.fixture
+def tokens(shared: LiveServer) -> dict[str, str]:
+    """One of each kind, of one user."""
+    with Visitor(shared) as owner, Visitor(shared, headers={"user-agent": "Elsewhere/1.0"}) as elsewhere:
+        owner.join()
+        owner.call("POST", "/password/forgot", {"email": owner.email})
+        elsewhere.login(owner.email)
+        post = Post(shared)
+        return {path: post.newest(owner.email, path).token for path in OWN}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_a_one_time_token_opens_its_own_door_once_and_no_other(
+    shared: LiveServer, tokens: dict[str, str], kind: str
+) -> None:
+    token = tokens[kind]
+    with Browser(shared.url) as browser, Person(shared.url) as person:
+        others = {name: door(browser, person, token) for name, door in DOORS.items() if name not in OWN[kind]}
+        assert {name: status for name, status in others.items() if status not in {401, 403, 404}} == {}
+        link, use, *again = [DOORS[name] for name in OWN[kind]]
+        assert link(browser, person, token) == 200
+        assert use(browser, person, token) in {200, 303}
+        assert {door(browser, person, token) for door in (link, use, *again)} == {403}
+
+
+def test_the_tokens_of_a_session_open_no_door_of_a_mail(shared: LiveServer) -> None:
+    with Visitor(shared) as owner, Person(shared.url) as person:
+        signed_in = owner.join(delivery="body")
+        doors = {name: DOORS[name] for names in OWN.values() for name in names}
+        for token in (signed_in["access_token"], signed_in["refresh_token"], signed_in["session"]["id"]):
+            found = {door(owner, person, token) for door in doors.values()}
+            # A form and a body refuse what is far too long.
+            assert found <= {403, 404, 422}
+        assert owner.me().status_code == 200
+
+
+def test_what_the_database_keeps_of_a_token_opens_nothing(shared: LiveServer, tokens: dict[str, str]) -> None:
+    """B1."""
+    kept = [row["digest"] for row in rows(shared.data_dir / "keyturn.db", "one_time_tokens")]
+    assert len(kept) >= len(tokens)
+    with Browser(shared.url) as browser, Person(shared.url) as person:
+        for digest in kept[-3:]:
+            found = {DOORS[name](browser, person, digest) for names in OWN.values() for name in names}
+            assert found == {403}
