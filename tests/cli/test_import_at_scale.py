@@ -53,12 +53,12 @@ def url(request: pytest.FixtureRequest, data: Path) -> str:
 
 
 def test_some_batches_come_and_the_same_again_changes_nothing(command: Command, url: str, tmp_path: Path) -> None:
-    file = table(tmp_path / "users.csv", range(2 * BATCH + 7))
-    for expected in ("1007 created, 0 unchanged", "0 created, 1007 unchanged"):
+    file = table(tmp_path / "users.csv", range(BATCH + 7))
+    for expected in ("507 created, 0 unchanged", "0 created, 507 unchanged"):
         done = command("users", "import", str(file), KEYTURN_DATABASE_URL=url)
         assert (done.returncode, done.stdout.startswith(expected), done.stderr) == (0, True, "")
     lines = command("users", "export", KEYTURN_DATABASE_URL=url).stdout.splitlines()
-    assert len({re.sub(r'.*"email": "([^"]*)".*', r"\1", line) for line in lines}) == 1007
+    assert len({re.sub(r'.*"email": "([^"]*)".*', r"\1", line) for line in lines}) == 507
 
 
 @needs("postgres")
@@ -96,7 +96,7 @@ def written_in(path: Path) -> int:
 
 
 def test_an_import_that_was_killed_is_begun_again(data: Path, tmp_path: Path) -> None:
-    file = table(tmp_path / "users.csv", range(10 * BATCH))
+    file = table(tmp_path / "users.csv", range(8 * BATCH))
     arguments = [sys.executable, "-m", "keyturn", "users", "import", str(file), "--data-dir", str(data)]
     process = subprocess.Popen(arguments, env=environment(**CHEAP), stdout=subprocess.DEVNULL)
     while not written_in(data / "keyturn.db"):
@@ -105,10 +105,10 @@ def test_an_import_that_was_killed_is_begun_again(data: Path, tmp_path: Path) ->
     process.kill()
     process.wait(10)
     written = written_in(data / "keyturn.db")
-    assert 0 < written < 10 * BATCH
+    assert 0 < written < 8 * BATCH
     assert written % BATCH == 0
     done = keyturn("users", "import", str(file), "--data-dir", str(data))
-    assert done.stdout.startswith(f"{10 * BATCH - written} created, {written} unchanged")
+    assert done.stdout.startswith(f"{8 * BATCH - written} created, {written} unchanged")
 
 
 def test_a_bar_is_drawn_at_a_terminal_and_only_there(data: Path, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_bar_is_drawn_at_a_terminal_and_only_there(data: Path, tmp_path: Path)
     assert "importing" not in quiet.stderr
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 @example(f"id,email\n1,{EMAIL}\n".encode())
 @example(b'email\r"a\n\xff\n"\x00')
