@@ -216,7 +216,7 @@ def test_a_storm_of_reloads_in_three_tabs_signs_nobody_out(tmp_path: Path, open_
         sign_up(page, server.url)
         tabs = [page, page.context.new_page(), page.context.new_page()]
         server.clock.advance(601)
-        for _ in range(4):
+        for _ in range(3):
             for tab in tabs:
                 # And again before the answer to its refresh is there, or when it is about to go on by itself.
                 with contextlib.suppress(Interrupted):
@@ -233,7 +233,7 @@ def test_whoever_reloads_while_the_server_is_slow_is_not_told_that_cookies_are_o
     sign_up(page, server.url)
     page.context.clear_cookies(name="keyturn_access")
     page.route(REFRESH, lambda route: None)
-    for _ in range(5):
+    for _ in range(4):
         page.goto(server.url)
         expect(page.get_by_text("We are looking whether you are signed in.")).to_be_visible()
     page.unroute(REFRESH)
