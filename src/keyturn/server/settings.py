@@ -52,7 +52,7 @@ HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
 _IN_WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
-    "mapping_type": "must be tables of the settings file, such as [providers.google]",
+    "dict_type": "must be tables of the settings file, such as [providers.google]",
     "missing": "is missing",
     "model_type": "must be a table",
     "path_type": "must be a path",

@@ -19,7 +19,7 @@ def subclasses(kind: type[KeyturnError]) -> Iterator[type[KeyturnError]]:
 
 
 # Roots of other errors, and what stops the start, are never answered; what an application's hook does wrong is an internal error.
-UNANSWERED = {errors.SettingsError, errors.Taken, errors.TokenError, errors.ClaimsHookFailed}
+UNANSWERED = {errors.SettingsError, errors.Taken, errors.TokenError, errors.ProviderError, errors.ClaimsHookFailed}
 MODULES = ("keyturn.errors", "keyturn.http.")
 ANSWERED = [kind for kind in subclasses(KeyturnError) if kind.__module__.startswith(MODULES) and kind not in UNANSWERED]
 
