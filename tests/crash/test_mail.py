@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from tests.support.client import EMAIL, Browser
 from tests.support.mail import rows, wait_for
 from tests.support.server import ServerProcess
@@ -20,6 +21,7 @@ def mailing(mail_server: MailServer) -> dict[str, str]:
     }
 
 
+@pytest.mark.soak
 def test_a_mail_of_a_server_that_was_killed_is_sent_once_by_the_next_one(tmp_path: Path) -> None:
     data = tmp_path / "data"
     # Nobody listens there: the first server cannot have sent it.

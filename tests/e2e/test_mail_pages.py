@@ -55,6 +55,7 @@ def test_a_forgotten_password_is_set_anew(server: LiveServer, open_browser: Open
     forgotten_password(open_browser(), server)
 
 
+@pytest.mark.soak
 def test_a_forgotten_password_is_set_anew_without_scripts(
     server: LiveServer, open_scriptless_browser: OpenBrowser
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_page_with_a_token_tells_nobody_where_it_was(server: LiveServer, open_
     assert letter.token not in page.url
 
 
+@pytest.mark.soak
 def test_in_development_the_outbox_shows_the_mails_with_their_links(
     server: LiveServer, open_browser: OpenBrowser
 ) -> None:
@@ -120,7 +122,7 @@ def test_in_development_the_outbox_shows_the_mails_with_their_links(
     expect(page.get_by_role("button", name="Yes, this is my address")).to_be_visible()
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("viewport", [PHONE, pytest.param(DESKTOP, marks=pytest.mark.soak)], ids=["phone", "desktop"])
 def test_axe_finds_nothing_on_the_pages_of_mails(
     server: LiveServer, open_browser: OpenBrowser, axe: Path, viewport: dict[str, int]
 ) -> None:

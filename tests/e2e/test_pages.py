@@ -124,7 +124,7 @@ def test_everything_can_be_done_by_keyboard(server: LiveServer, open_browser: Op
     page = open_browser()
     page.goto(server.url)
     seen = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -137,6 +137,7 @@ def test_everything_can_be_done_by_keyboard(server: LiveServer, open_browser: Op
         "Show password",
         "remember",
         "Sign in",
+        "Forgot your password?",
         "New here? Sign up",
     ]
     page.keyboard.press("Enter")

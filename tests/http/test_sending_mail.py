@@ -16,10 +16,15 @@ from tests.support.server import LiveServer
 from tests.support.smtp import PASSWORD, made_certificate, running, scripted
 
 from keyturn.core.model import SECOND, MailKind
+from keyturn.hashing import Argon2Hasher
 from keyturn.server.mailing import open_postman
 from keyturn.server.postman import GIVEN_UP_AFTER, LEASE, Postman
+from keyturn.server.settings import load_settings
 from keyturn.server.smtp import NotSent, SmtpServer
+from keyturn.server.wiring import open_context
 from keyturn.service.mail import queue
+from keyturn.service.register import NewUser, create_user
+from keyturn.system import SystemEntropy
 from keyturn.testing.fakes import FakeClock
 
 EMAIL = "alice@example.com"
@@ -39,7 +44,7 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Queue:
-    """A database with mails that wait, and those who send them. Nobody sends in the background.
+    """A database with mails that wait, and those who send them.
 
     Args:
         data_dir: of its own.
@@ -49,19 +54,20 @@ class Queue:
 
     def __init__(self, data_dir: Path, url: str, **settings: Any) -> None:
         self.clock = FakeClock()
-        self.server = LiveServer(
-            data_dir, clock=self.clock, smtp_url=url, mail_from="Keyturn <no-reply@example.com>", **settings
-        )
+        given = {"data_dir": data_dir, "smtp_url": url, "mail_from": "Keyturn <no-reply@example.com>", **settings}
+        self.settings = load_settings(given, {})
+        hasher = Argon2Hasher(SystemEntropy(), memory_kib=8, time_cost=1)
+        self.context = open_context(self.settings, "http://localhost", clock=self.clock, hasher=hasher)
         self.database = data_dir / "keyturn.db"
 
     def postman(self, **changes: Any) -> Postman:
-        postman = open_postman(self.server.settings, self.server.context)
+        postman = open_postman(self.settings, self.context)
         assert isinstance(postman.transport, SmtpServer)
         return replace(postman, transport=replace(postman.transport, **changes))
 
     def wait(self, to: str = EMAIL) -> None:
         """Let a mail wait."""
-        context = self.server.context
+        context = self.context
         context.database.transact(lambda tx: queue(context, tx, MailKind.RESET, to, None))
 
     @property
@@ -71,23 +77,20 @@ class Queue:
 
 
 @pytest.fixture
-def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Queue]]:
+def queues(tmp_path: Path) -> Iterator[Callable[..., Queue]]:
     """Makes one, with an account."""
-    monkeypatch.setattr("keyturn.server.postman.POLL_SECONDS", 3600)
-    opened: list[LiveServer] = []
+    opened: list[Queue] = []
 
     def made(url: str, **settings: Any) -> Queue:
         found = Queue(tmp_path / "data", url, **settings)
-        opened.append(found.server.__enter__())
-        with Browser(found.server.url) as browser:
-            browser.register(EMAIL)
-        found.server.context.database.transact(lambda tx: tx.mails.delete(tx.mails.due(1)[0].id))
+        opened.append(found)
+        create_user(found.context, NewUser(EMAIL, "correct horse battery staple"))
         found.wait()
         return found
 
     yield made
-    for server in opened:
-        server.__exit__(None, None, None)
+    for found in opened:
+        found.context.database.close()
 
 
 def test_a_mail_arrives_over_starttls_from_a_user_with_a_password(trusted: Path, queues: Callable[..., Queue]) -> None:
@@ -227,7 +230,14 @@ def be_endless(connection: socket.socket) -> None:
     connection.sendall(b"220-" + b"x" * 2_000_000)
 
 
-@pytest.mark.parametrize("script", [hang, drip, close_in_the_middle, talk_nonsense, be_endless])
+@pytest.mark.parametrize(
+    "script",
+    [
+        drip,
+        close_in_the_middle,
+        *(pytest.param(script, marks=pytest.mark.soak) for script in (hang, talk_nonsense, be_endless)),
+    ],
+)
 def test_a_server_that_misbehaves_holds_nobody_up_and_the_mail_goes_out_later(
     queues: Callable[..., Queue], script: Callable[[socket.socket], None]
 ) -> None:
@@ -304,7 +314,7 @@ def test_a_mail_in_dead_hands_is_taken_up_when_its_lease_has_run_out(queues: Cal
 def test_a_mail_for_an_address_that_is_none_is_given_up(queues: Callable[..., Queue]) -> None:
     with running() as mail_server:
         found = queues(mail_server.url, smtp_starttls=False)
-        context = found.server.context
+        context = found.context
         user = context.database.read(lambda tx: tx.users.find(EMAIL))
         assert user is not None
         for forged in ("a@b\r\nBcc: mallory@example.com", "nonsense", "a@b, c@d"):
