@@ -193,16 +193,16 @@ def _check_fresh(context: Context, claims: AccessClaims) -> None:
 
 def _confirm_password(context: Context, claims: AccessClaims, account: Account, password: str | None) -> None:
     """Check the current password of whoever asks, outside any transaction: it is slow. An account that has none needs a
-    fresh sign-in instead."""
-    if account.password_hash is None:
-        return _check_fresh(context, claims)
+    fresh sign-in instead, and whatever is given for it is wrong."""
+    if password is None and account.password_hash is None:
+        _check_fresh(context, claims)
+        return
     if password is None:
         raise InvalidInput("current_password", "Enter your current password.")
     attempts = attempts_to_confirm(claims, account.user)
     if not password_is_right(context, attempts, account.password_hash, password, user_id=account.user.id):
         record("authn_reauthentication_fail", level=logging.WARNING, user=claims.subject, session=claims.session_id)
         raise CurrentPasswordWrong
-    return None
 
 
 def lock_confirmed(tx: Transaction, claims: AccessClaims, confirmed: Account) -> tuple[Session, User]:
