@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
+from tests.e2e.axe import DESKTOP, PHONE, complaints
 from tests.e2e.conftest import OpenBrowser
 from tests.e2e.people import see_account, see_sign_in, sign_in, sign_up
-from tests.e2e.test_accessibility import DESKTOP, PHONE, axe, complaints
 from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.mail import Post
 from tests.support.programs import needs
 from tests.support.server import LiveServer
-
-__all__ = ["axe"]
 
 pytestmark = needs("chromium")
 
@@ -124,7 +120,7 @@ def test_in_development_the_outbox_shows_the_mails_with_their_links(
 
 @pytest.mark.parametrize("viewport", [PHONE, pytest.param(DESKTOP, marks=pytest.mark.soak)], ids=["phone", "desktop"])
 def test_axe_finds_nothing_on_the_pages_of_mails(
-    server: LiveServer, open_browser: OpenBrowser, axe: Path, viewport: dict[str, int]
+    server: LiveServer, open_browser: OpenBrowser, viewport: dict[str, int]
 ) -> None:
     page = open_browser(viewport=viewport)
     with Browser(server.url) as browser:
@@ -144,15 +140,15 @@ def test_axe_finds_nothing_on_the_pages_of_mails(
     }.items():
         page.goto(link)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        found[name] = complaints(page, axe)
+        found[name] = complaints(page)
     for name in ("/reset-password", "/verify-email", "/was-it-you"):
         page.goto(links[name])
         page.locator("main button").last.click()
         expect(page.locator("[aria-invalid], [role=status]")).not_to_have_count(0)
-        found[f"{name}, done"] = complaints(page, axe)
+        found[f"{name}, done"] = complaints(page)
     forget(page, server)
-    found["sent"] = complaints(page, axe)
+    found["sent"] = complaints(page)
     mail_program = open_browser(viewport=viewport)
     mail_program.set_content(post.newest(EMAIL, "/was-it-you").html)
-    found["mail"] = complaints(mail_program, axe)
+    found["mail"] = complaints(mail_program)
     assert found == {place: [] for place in found}

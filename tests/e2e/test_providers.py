@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
+from tests.e2e.axe import DESKTOP, PHONE, complaints
 from tests.e2e.conftest import OpenBrowser
 from tests.e2e.people import see_account, see_sign_in, sign_up
-from tests.e2e.test_accessibility import DESKTOP, PHONE, complaints
 from tests.support.client import BASE, PASSWORD
-from tests.support.node import packages
 from tests.support.openid_program import openid_provider
 from tests.support.programs import needs
 from tests.support.server import LiveServer
@@ -82,19 +81,18 @@ def test_signing_up_with_a_provider_staying_signed_in_and_coming_back(
 def test_axe_finds_nothing_on_the_pages_about_providers(
     server: LiveServer, open_browser: OpenBrowser, viewport: ViewportSize
 ) -> None:
-    axe = packages() / "axe-core" / "axe.min.js"
     page = open_browser(viewport=viewport)
     page.goto(server.url)
-    found = {"sign-in": complaints(page, axe)}
+    found = {"sign-in": complaints(page)}
     page.get_by_role("link", name="Sign in with Example").click()
     say_who(page, f"axel-{viewport['width']}")
     see_account(page)
     for summary in page.locator("summary").all():
         summary.click()
-    found["account"] = complaints(page, axe)
+    found["account"] = complaints(page)
     page.goto(f"{server.url}{BASE}/providers/example/callback?state=none")
     expect(page.get_by_role("heading", name="Begin again")).to_be_visible()
-    found["failure"] = complaints(page, axe)
+    found["failure"] = complaints(page)
     assert found == {place: [] for place in found}
 
 

@@ -42,6 +42,8 @@ def message_of(rendered: Rendered, *, sender: str, to: str, message_id: str, now
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday answers it
     message.set_content(rendered.text, cte="quoted-printable")
     message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    # No text in quoted-printable holds it (RFC 2045, 6.7); left to itself, the library would draw one at random.
+    message.set_boundary(f"=_{message_id}")
     return message
 
 
