@@ -30,6 +30,7 @@ FINER_THAN_THE_SCHEMA = {
     f"DELETE {BASE}/me": [positive_data_acceptance],
     f"POST {BASE}/password": [positive_data_acceptance],
     f"POST {BASE}/email": [positive_data_acceptance],
+    f"POST {BASE}/password/forgot": [positive_data_acceptance],
     f"POST {BASE}/logout": [ignored_auth],
 }
 
