@@ -104,4 +104,4 @@ class BrokenSessions:
         return self._tx.sessions.swap_many(written) if written else {row.id for row in sessions}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._tx if name in ("now", "users", "facts") else self._tx.sessions, name)
+        return getattr(self._tx if hasattr(self._tx, name) else self._tx.sessions, name)

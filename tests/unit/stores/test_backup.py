@@ -210,7 +210,7 @@ def test_a_copy_of_an_older_version_is_upgraded(database: SqlDatabase, url: str,
     database.close()
     with closing(sqlite3.connect(copy)) as connection:
         connection.executescript(
-            "DROP TABLE counters; DROP TABLE one_time_tokens; DROP TABLE mails;"
+            "DROP TABLE counters; DROP TABLE one_time_tokens; DROP TABLE mails; DROP TABLE identities;"
             "DROP INDEX users_created_at; DROP INDEX users_tokens_valid_from;"
             "ALTER TABLE users DROP COLUMN tokens_valid_from; UPDATE alembic_version SET version_num = '0001'"
         )
