@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from tests.support.client import Browser
 from tests.support.postgres import Cluster, running
+from tests.support.provider import Provider
 from tests.support.server import LiveServer
 from tests.support.witness import WITNESS
+
+from keyturn.testing.fakes import FakeClock
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,3 +62,17 @@ def postgres() -> Iterator[Cluster]:
     """A PostgreSQL server for all tests of this process; each makes a database of its own."""
     with running(fsync="off") as cluster:  # none of them pulls the plug
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def _provider() -> Iterator[Provider]:
+    with Provider(FakeClock()) as live:
+        yield live
+
+
+@pytest.fixture
+def provider(_provider: Provider) -> Provider:
+    """An OpenID provider that tells the truth, and whose description and keys nobody remembers."""
+    _provider.reset()
+    _provider.clock.advance(3601)
+    return _provider

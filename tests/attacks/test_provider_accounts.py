@@ -20,15 +20,8 @@ from keyturn.service import administration
 from keyturn.service.one_time import mint
 from keyturn.service.recovery import reset_password
 from keyturn.service.register import NewUser, create_user
-from keyturn.testing.fakes import FakeClock
 
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def _provider() -> Iterator[Provider]:
-    with Provider(FakeClock()) as live:
-        yield live
 
 
 @pytest.fixture(scope="module")

@@ -43,24 +43,10 @@ Lie = Callable[[Provider], object]
 
 
 @pytest.fixture(scope="module")
-def _provider() -> Iterator[Provider]:
-    with Provider(FakeClock()) as live:
-        yield live
-
-
-@pytest.fixture(scope="module")
 def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
     data_dir: Path = tmp_path_factory.mktemp("lies") / "data"
     with LiveServer(data_dir, clock=_provider.clock, providers={"example": _provider.settings()}) as live:
         yield live
-
-
-@pytest.fixture
-def provider(_provider: Provider) -> Provider:
-    """One that tells the truth again, and whose description and keys nobody remembers."""
-    _provider.reset()
-    _provider.clock.advance(3601)
-    return _provider
 
 
 @pytest.fixture

@@ -16,15 +16,7 @@ from tests.support.client import BASE, Browser
 from tests.support.provider import Provider, base64url, come_back, sign_in, start
 from tests.support.server import LiveServer
 
-from keyturn.testing.fakes import FakeClock
-
 WAY = "keyturn_way"
-
-
-@pytest.fixture(scope="module")
-def _provider() -> Iterator[Provider]:
-    with Provider(FakeClock()) as live:
-        yield live
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +25,6 @@ def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> It
     table = _provider.settings()
     with LiveServer(data_dir, clock=_provider.clock, providers={"example": table, "other": table}) as live:
         yield live
-
-
-@pytest.fixture
-def provider(_provider: Provider) -> Provider:
-    """One that tells the truth again, and whose description and keys nobody remembers."""
-    _provider.reset()
-    _provider.clock.advance(3601)
-    return _provider
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from tests.support.provider import Answer, Provider, come_back, sign_in, start
 from tests.support.server import LiveServer
 
 from keyturn.service.context import Context
-from keyturn.testing.fakes import FakeClock
 
 START, CALLBACK = f"{BASE}/providers/{{name}}/start", f"{BASE}/providers/{{name}}/callback"
 CONNECT, IDENTITIES = f"{BASE}/providers/{{name}}/connect", f"{BASE}/identities"
@@ -58,12 +57,6 @@ class Stage:
 
     def delete(self, path: str) -> httpx2.Response:
         return self.browser.call("DELETE", path, bearer=self.browser.access_token)
-
-
-@pytest.fixture(scope="module")
-def _provider() -> Iterator[Provider]:
-    with Provider(FakeClock()) as live:
-        yield live
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,7 @@ from tests.support.client import BASE, Browser
 from tests.support.provider import EMAIL, Answer, Provider, come_back, sign_in, start
 from tests.support.server import LiveServer
 
-from keyturn.testing.fakes import FakeClock
-
 TOKEN, USER, EMAILS = "/login/oauth/access_token", "/api/v3/user", "/api/v3/user/emails"
-
-
-@pytest.fixture(scope="module")
-def _provider() -> Iterator[Provider]:
-    with Provider(FakeClock()) as live:
-        yield live
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +28,6 @@ def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> It
 @pytest.fixture
 def server(_server: LiveServer) -> LiveServer:
     return _server
-
-
-@pytest.fixture
-def provider(_provider: Provider) -> Provider:
-    _provider.reset()
-    _provider.clock.advance(3601)
-    return _provider
 
 
 @pytest.fixture
