@@ -150,9 +150,9 @@ def test_commits_that_fail_burn_no_token(server: LiveServer, wire: Wire, witness
     database = server.context.database
     assert isinstance(database, FailingDatabase)
     before = sessions_of(server)
-    database.failures = 3
     for _ in range(3):
-        answer = refresh(wire, token)
+        with database.failing():
+            answer = refresh(wire, token)
         assert (answer.status, answer.code) == (503, "store_unavailable")
         assert int(answer.values("retry-after")[0]) > 0
         assert answer.cookies == {}
@@ -182,9 +182,9 @@ def test_a_commit_that_fails_changes_nothing_at_all(
     database = server.context.database
     assert isinstance(database, FailingDatabase)
     before = sessions_of(server)
-    database.failures = 1
     headers = [bearer(signed_in["access_token"])]
-    failed = wire.call("POST", path, body, headers=headers)
+    with database.failing():
+        failed = wire.call("POST", path, body, headers=headers)
     assert (failed.status, failed.code, failed.cookies) == (503, "store_unavailable", {})
     assert sessions_of(server) == before
     assert wire.call("GET", "/me", headers=headers).status == 200

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.support.attacks import Visitor
 from tests.support.client import Browser
 from tests.support.mail import Post, rows
-from tests.support.pages import Person
+from tests.support.pages import Person, words_of
 from tests.support.server import LiveServer
 
 NEW = "seven quiet lanterns drift"
@@ -42,9 +42,15 @@ OWN = {
 
 
 @pytest.fixture
-def tokens(shared: LiveServer) -> dict[str, str]:
+def owner(shared: LiveServer) -> Iterator[Visitor]:
+    with Visitor(shared) as owner:
+        yield owner
+
+
+@pytest.fixture
+def tokens(shared: LiveServer, owner: Visitor) -> dict[str, str]:
     """One of each kind, of one user."""
-    with Visitor(shared) as owner, Visitor(shared, headers={"user-agent": "Elsewhere/1.0"}) as elsewhere:
+    with Visitor(shared, headers={"user-agent": "Elsewhere/1.0"}) as elsewhere:
         owner.join()
         owner.call("POST", "/password/forgot", {"email": owner.email})
         elsewhere.login(owner.email)
@@ -54,16 +60,36 @@ def tokens(shared: LiveServer) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", OWN)
 def test_a_one_time_token_opens_its_own_door_once_and_no_other(
-    shared: LiveServer, tokens: dict[str, str], kind: str
+    shared: LiveServer, owner: Visitor, tokens: dict[str, str], kind: str
 ) -> None:
     token = tokens[kind]
     with Browser(shared.url) as browser, Person(shared.url) as person:
+        person.sign_in(owner.email)
         others = {name: door(browser, person, token) for name, door in DOORS.items() if name not in OWN[kind]}
         assert {name: status for name, status in others.items() if status not in {401, 403, 404}} == {}
         link, use, *again = [DOORS[name] for name in OWN[kind]]
         assert link(browser, person, token) == 200
         assert use(browser, person, token) in {200, 303}
         assert {door(browser, person, token) for door in (link, use, *again)} == {403}
+
+
+def test_an_address_is_verified_on_the_page_only_for_whoever_is_signed_in_to_the_account(
+    shared: LiveServer, owner: Visitor, tokens: dict[str, str]
+) -> None:
+    """O6: whoever has the mailbox need not have made the account, and would let its maker in for good."""
+    token = tokens["/verify-email"]
+    with Visitor(shared) as other, Person(shared.url) as person:
+        other.join()
+        for sign_in in (lambda: None, lambda: person.sign_in(other.email)):
+            sign_in()
+            page = person.open(f"/verify-email/{token}")
+            assert (page.status_code, "Sign in to the account" in words_of(page)) == (200, True)
+            refused = person.submit("/verify-email", token=token)
+            assert (refused.status_code, "Sign in to the account" in words_of(refused)) == (403, True)
+            assert not owner.me().json()["email_verified"]
+        person.sign_in(owner.email)
+        assert person.submit("/verify-email", token=token).status_code == 200
+        assert owner.me().json()["email_verified"]
 
 
 def test_the_tokens_of_a_session_open_no_door_of_a_mail(shared: LiveServer) -> None:

@@ -566,8 +566,8 @@ def test_a_database_that_cannot_write_lets_nobody_guess(in_database: Place) -> N
     database = in_database.server.context.database
     assert isinstance(database, FailingDatabase)
     in_database.server.context.throttle._counters._database = database
-    database.failures = 1
-    assert in_database.login(password=PASSWORD, address=ELSEWHERE).code == "store_unavailable"
+    with database.failing():
+        assert in_database.login(password=PASSWORD, address=ELSEWHERE).code == "store_unavailable"
     assert in_database.evaluated == 0
     assert in_database.login(password=PASSWORD, address=ELSEWHERE).status == 200
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from typing import Any, TypeVar
@@ -17,32 +18,39 @@ T = TypeVar("T")
 
 
 class FailingDatabase:
-    """A database whose next commits fail: the work was done, and is rolled back.
+    """A database whose commits can be made to fail: the work was done, and is rolled back.
 
     Attributes:
-        failures: how many commits are still to fail.
         away: whether nothing can be read or written at all.
         gate: while it is closed, nothing that is asked gets any further.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.failures = 0
+        self._failing = False
         self.away = False
         self.gate = threading.Event()
         self.gate.set()
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         self._answer()
-        if self.failures == 0:
+        if not self._failing:
             return self._database.transact(work)
-        self.failures -= 1
 
         def lost(tx: Transaction) -> T:
             work(tx)
             raise StoreUnavailable
 
         return self._database.transact(lost)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Let every commit fail meanwhile, whoever asks for it: a server also writes of its own accord."""
+        self._failing = True
+        try:
+            yield
+        finally:
+            self._failing = False
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         self._answer()

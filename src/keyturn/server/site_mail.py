@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from keyturn.core.model import Purpose
-from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError, OneTimeTokenInvalid
+from keyturn.core.model import Purpose, User
+from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError, OneTimeTokenInvalid, TokenError
 from keyturn.server.answers import document, filled_in, home, told_in_the_form
 from keyturn.server.api import Api
 from keyturn.server.calls import Document, Incoming, Reply, validated
@@ -77,6 +77,9 @@ class MailPages:
     async def verify(self, incoming: Incoming) -> Reply:
         async def change() -> Reply:
             token = validated(LinkForm, incoming.form).token
+            owner = await self._owner(Purpose.VERIFY_EMAIL, token)
+            if self._is_somebody_else(incoming, owner):
+                return self._shown(MailLink(Purpose.VERIFY_EMAIL, token, signed_out=True), 403)
             await self.api.storing.run(lambda: recovery.verify_email(self.api.context, token))
             return self._shown(MailLink(Purpose.VERIFY_EMAIL, done=True))
 
@@ -109,10 +112,22 @@ class MailPages:
         """The page of a link, which only looks."""
         token = incoming.path["token"]
         try:
-            await self.api.storing.run(lambda: owner_of(self.api.context, purpose, token))
+            owner = await self._owner(purpose, token)
         except OneTimeTokenInvalid:
             return self._shown(MailLink(purpose, stale=True), 403)
-        return self._shown(MailLink(purpose, token))
+        signed_out = purpose is Purpose.VERIFY_EMAIL and self._is_somebody_else(incoming, owner)
+        return self._shown(MailLink(purpose, token, signed_out=signed_out))
+
+    async def _owner(self, purpose: Purpose, token: str) -> User:
+        return await self.api.storing.run(lambda: owner_of(self.api.context, purpose, token))
+
+    def _is_somebody_else(self, incoming: Incoming, owner: User) -> bool:
+        """Whether the browser is not signed in to the account that a mail was about. Whoever has the mailbox need not have made
+        the account: with their address verified, a stranger's account would pass for theirs."""
+        try:
+            return self.api.credentials.claims(incoming.headers).subject != owner.id
+        except TokenError:
+            return True
 
     async def _done(self, incoming: Incoming, purpose: Purpose, change: Callable[[], Awaitable[Reply]]) -> Reply:
         try:

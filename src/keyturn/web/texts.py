@@ -102,6 +102,8 @@ TEXTS: Mapping[str, str] = {
     "reset_password_now": "Set password",
     "verify_email": "Verify your e-mail address",
     "verify_email_about": "Confirm that you got our mail, and that the address is yours.",
+    "verify_email_first": "Sign in to the account that the mail is about, so that nobody has your address verified for an "
+    "account of theirs. If you made no account here, close this page: nothing has happened.",
     "verify_email_now": "Yes, this is my address",
     "verified": "Your address is verified",
     "verified_about": "Thank you. There is nothing else to do.",

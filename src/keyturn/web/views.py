@@ -161,6 +161,7 @@ class MailLink:
         token: of the link.
         done: whether it was done.
         stale: whether the link is not good any more.
+        signed_out: whether one has to sign in to the account first.
         form: what it asks for.
     """
 
@@ -168,6 +169,7 @@ class MailLink:
     token: str = field(default="", repr=False)
     done: bool = False
     stale: bool = False
+    signed_out: bool = False
     form: Form = field(default_factory=Form)
 
 
