@@ -42,9 +42,8 @@ from keyturn.server.settings import Settings
 from keyturn.server.settings_sources import variable
 from keyturn.server.site_routes import client_pages, open_site, site_calls, static_pages
 from keyturn.server.watch import Watch
-from keyturn.service.attempts import Unthrottled
 from keyturn.service.context import Context
-from keyturn.service.one_time import LIFETIMES
+from keyturn.service.defaults import LIFETIMES, Unthrottled
 from keyturn.service.refresh import refresh_many
 from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations

@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from keyturn.core.identity import canonical_login
 from keyturn.core.model import AccessClaims, User
 from keyturn.core.networks import network_of
 from keyturn.errors import KeyturnError, TooManyAttempts
-from keyturn.ports import Attempt, Counted, Standing, Throttle
+from keyturn.ports import Attempt, Counted, Throttle
+from keyturn.service.context import Context, SignInOptions
 from keyturn.service.events import record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from keyturn.service.context import Context, SignInOptions
-
-
-class Unthrottled:
-    """`keyturn.ports.Throttle` that counts nothing, for where throttling is turned off."""
-
-    def attempt(self, attempt: Attempt) -> Counted:
-        return self
-
-    def registration(self, network: str) -> None:
-        pass
-
-    def mail(self, name: str, network: str) -> bool:
-        return True
-
-    def standing(self, names: Collection[str]) -> list[Standing]:
-        return []
-
-    def forget(self, names: Collection[str]) -> None:
-        pass
-
-    def succeeded(self) -> None:
-        pass
-
-    def give_back(self) -> None:
-        pass
 
 
 def password_is_right(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -27,33 +27,15 @@ from keyturn.ports import (
     Entropy,
     Metrics,
     PasswordHasher,
-    SignInResult,
     Throttle,
     Transaction,
     fresh_id,
 )
-from keyturn.service.attempts import Unthrottled
+from keyturn.service.defaults import LIFETIMES, Uncounted, Unthrottled
 from keyturn.service.devices import KnownDevices
-from keyturn.service.one_time import LIFETIMES
 from keyturn.service.refresh_limit import RefreshLimit
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
-
-
-class Uncounted(Metrics):
-    """Nobody wants to know."""
-
-    def refreshed(self, verdicts: Collection[str]) -> None:
-        pass
-
-    def ended(self, reason: str, count: int) -> None:
-        pass
-
-    def signed_in(self, result: SignInResult) -> None:
-        pass
-
-    def mailed(self, result: str) -> None:
-        pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
 
 from keyturn.core.model import EndReason, Micros
-
-if TYPE_CHECKING:
-    from keyturn.service.context import Context
+from keyturn.service.context import Context
 
 _log = logging.getLogger("keyturn.events")
 

@@ -9,24 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING
 
 from keyturn.core.identity import canonical_email
-from keyturn.core.model import SECOND, Account, Micros, OneTimeToken, Purpose, User
+from keyturn.core.model import Account, OneTimeToken, Purpose, User
 from keyturn.errors import OneTimeTokenInvalid
 from keyturn.ports import Transaction
-
-if TYPE_CHECKING:
-    from keyturn.service.context import Context
+from keyturn.service.context import Context
 
 TOKEN_BYTES = 32
-LIFETIMES: dict[Purpose, Micros] = {
-    Purpose.RESET_PASSWORD: 3600 * SECOND,
-    Purpose.VERIFY_EMAIL: 86_400 * SECOND,
-    # It signs nobody in and opens nothing: an owner who reads the mail after a holiday is to end the thief's session still.
-    Purpose.END_SESSIONS: 14 * 86_400 * SECOND,
-}
-"""How long a token is good for, in microseconds, unless a setting says otherwise."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
