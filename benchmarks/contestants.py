@@ -17,10 +17,6 @@ SECONDS = 3.0
 _WARM_UP = 1.0
 
 
-class NotSupported(Exception):
-    """This version of Keyturn cannot do it; the table says so."""
-
-
 @dataclass(frozen=True)
 class Running:
     """A server, and the clients that it knows.
@@ -77,8 +73,6 @@ def started(contestants: Mapping[str, Starting[R]]) -> Iterator[tuple[dict[str, 
                 running[name] = stack.enter_context(starting())
             except NotInstalled as error:
                 missing[name] = f"could not be installed: {error}"
-            except NotSupported as error:
-                missing[name] = f"not supported by this version: {error}"
         yield running, missing
 
 
