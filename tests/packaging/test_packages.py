@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import email
 import json
 import os
@@ -9,12 +10,15 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from tests.docs.test_quickstart import PRINTED, running
 from tests.support.documents import README, blocks
 from tests.support.server import ROOT
@@ -193,3 +197,19 @@ def test_a_lock_file_has_hashes_and_neither_addresses_nor_paths(lock: str) -> No
     assert not re.search(r"://|file:|--index-url|--find-links|(?<![\w/])/(home|work|root|tmp)", text)
     requirements = re.split(r"\n(?=\S)", text.strip())
     assert all("--hash=sha256:" in requirement for requirement in requirements)
+
+
+def test_every_package_that_the_code_imports_is_named_as_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    named = {canonicalize_name(Requirement(one).name) for one in wanted}
+    imported = set[str]()
+    for file in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).partition(".")[0])
+    providers = packages_distributions()
+    outside = imported - {"keyturn", *sys.stdlib_module_names}
+    assert {name for name in outside if named.isdisjoint(map(canonicalize_name, providers[name]))} == set()
