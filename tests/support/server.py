@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +29,9 @@ from keyturn.server.wiring import application, open_context
 from keyturn.service.context import Context
 from keyturn.service.keys import claim_keys
 from keyturn.service.tokens import ClaimsHook
-from keyturn.stores.sql import OwnUsers
+from keyturn.stores.keys import ensure_private_directory
+from keyturn.stores.sql import OwnUsers, open_database
+from keyturn.stores.sql.sqlite import create
 from keyturn.testing.fakes import FakeClock, SeededEntropy
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +81,8 @@ class LiveServer:
         self.address = (self.settings.host, port)
         self.url = f"http://{self.settings.host}:{port}"
         hasher = Argon2Hasher(self.entropy, memory_kib=8, time_cost=1)
+        if self.settings.database_url is None:
+            _lay_out(self.data_dir)
         context = open_context(
             self.settings,
             self.issuer,
@@ -111,6 +117,23 @@ class LiveServer:
         self._server.should_exit = True
         self._thread.join(20)
         assert not self._thread.is_alive(), "the server did not stop"
+
+
+def _lay_out(data_dir: Path) -> None:
+    """Put an empty database where there is none: the migrations take long, and most tests begin with them."""
+    ensure_private_directory(data_dir)
+    file = data_dir / "keyturn.db"
+    if not file.exists():
+        create(file)
+        file.write_bytes(_empty_database())
+
+
+@cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "keyturn.db"
+        open_database(f"sqlite:///{file}", clock=FakeClock()).close()
+        return file.read_bytes()
 
 
 class ServerProcess:

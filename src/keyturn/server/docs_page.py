@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,8 +17,13 @@ def docs_pages(description: dict[str, Any]) -> list[Page]:
     Args:
         description: the OpenAPI document.
     """
-    templates = Environment(loader=PackageLoader("keyturn.server"), autoescape=True, undefined=StrictUndefined)
+    templates = _templates()
     return [
         Page("/docs", templates.get_template("docs.html").render(api=description), "text/html", PAGE_POLICY),
         Page("/docs.css", templates.get_template("docs.css").render(), "text/css"),
     ]
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(loader=PackageLoader("keyturn.server"), autoescape=True, undefined=StrictUndefined)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from functools import cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from keyturn import errors
 from keyturn.http.cookies import CookieNames
@@ -133,10 +137,15 @@ def _problem(codes: Iterable[str]) -> JSON:
     return {"description": " or ".join(f"`{code}`" for code in codes), "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
-def _schema(model: type[Any], schemas: dict[str, JSON]) -> JSON:
+def _schema(model: type[BaseModel], schemas: dict[str, JSON]) -> JSON:
     if model.__name__ not in schemas:
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
+        schema = deepcopy(_json_schema(model))
         for name, definition in schema.pop("$defs", {}).items():
             schemas.setdefault(name, definition)
         schemas[model.__name__] = schema
     return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+@cache
+def _json_schema(model: type[BaseModel]) -> JSON:
+    return model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")

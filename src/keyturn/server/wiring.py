@@ -224,12 +224,12 @@ def compose(settings: Settings, context: Context) -> Composed:
     providers = open_providers(api, settings)
     base = settings.base_path
     calls = [*account_calls(api, base), *provider_calls(providers, base), *service_calls(api)]
-    description = describe(calls, issuer=issuer, version=version("keyturn"), cookies=cookies)
     shown = settings.developer_pages
     if shown is None:
         shown = settings.development_for(issuer)
     pages: list[Located] = [*watch.pages(api), *client_pages()]
     if shown:
+        description = describe(calls, issuer=issuer, version=version("keyturn"), cookies=cookies)
         pages += [Page("/openapi.json", json.dumps(description), "application/json"), *docs_pages(description)]
     if shown and settings.workers == 1:  # its visits are in the memory of one process
         playground = Playground(f"{issuer}/playground", context.clock, context.entropy, context.hasher)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, select_autoescape
@@ -63,17 +64,7 @@ class Mails:
     """
 
     def __init__(self, overrides: Path | None = None) -> None:
-        ours = PackageLoader("keyturn.web", "templates/mail")
-        self._templates = Environment(
-            loader=ours if overrides is None else ChoiceLoader([FileSystemLoader(overrides), ours]),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        self._templates.filters["moment"] = moment
-        self._templates.globals |= {"t": TEXTS, "language": LANGUAGE}
+        self._templates = _environment(overrides)
         self._check()
 
     def render(self, view: MailView) -> Rendered:
@@ -95,6 +86,22 @@ class Mails:
                 self.render(replace(sample, kind=kind))
             except _TemplateError as error:
                 raise SettingsError(f"A template of the mail {kind} cannot be used: {error}.") from error
+
+
+@cache
+def _environment(overrides: Path | None) -> Environment:
+    ours = PackageLoader("keyturn.web", "templates/mail")
+    templates = Environment(
+        loader=ours if overrides is None else ChoiceLoader([FileSystemLoader(overrides), ours]),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters["moment"] = moment
+    templates.globals |= {"t": TEXTS, "language": LANGUAGE}
+    return templates
 
 
 def _one_line(text: str) -> str:
