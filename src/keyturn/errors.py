@@ -137,7 +137,8 @@ class TooManyAttempts(KeyturnError):
 
     Args:
         retry_after: seconds until it is worth trying again; rounded up, at least one.
-        limit: which limit it is, for the log: `device`, `pair`, `account`, `address`, `everybody`, `registration` or `refresh`.
+        limit: which limit it is, for the log: `device`, `pair`, `account`, `address`, `everybody`, `registration`,
+            `mail`, `mailbox`, `provider` or `refresh`.
     """
 
     code = "too_many_attempts"

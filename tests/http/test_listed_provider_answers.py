@@ -188,7 +188,7 @@ HAPPENS: dict[tuple[Operation, str], Callable[[Stage], httpx2.Response]] = {
 
 ELSEWHERE = {
     "registration_closed",  # test_nobody_new_gets_an_account_where_registration_is_closed
-    "too_many_attempts",  # test_accounts_by_providers_count_as_those_by_passwords
+    "too_many_attempts",  # test_accounts_by_providers_count_as_those_by_passwords, tests/attacks/test_provider_limits.py
     "overloaded",  # test_a_slow_provider_holds_up_nobody_else
 }
 

@@ -28,6 +28,9 @@ from keyturn.testing.fakes import FakeClock
 CLIENT_ID, CLIENT_SECRET = "keyturn", "a secret of the client: with / and +"
 EMAIL = "alice@example.com"
 
+STRICT = {"keyturn_refresh", "keyturn_device"}
+"""The cookies that no browser sends where it comes from another site."""
+
 Json = dict[str, Any]
 
 
@@ -275,10 +278,11 @@ def start(browser: Browser, name: str = "example", **query: str) -> str:
 
 
 def come_back(browser: Browser, url: str) -> httpx2.Response:
-    """Go back to Keyturn as a browser does: from another site."""
+    """Go back to Keyturn as a browser does: from another site, without the cookies that are `SameSite=Strict`."""
     parts = urlsplit(url)
     assert parts.path.startswith(BASE)
-    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    sent = "; ".join(f"{name}={value}" for name, value in browser.cookies.items() if name not in STRICT)
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "cookie": sent}
     return browser.get(f"{parts.path}?{parts.query}", headers=headers)
 
 

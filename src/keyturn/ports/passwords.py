@@ -133,6 +133,27 @@ class Throttle(Protocol):
         """
         ...
 
+    def provider(self, network: str, device: str | None) -> Counted:
+        """Count that a provider is about to be asked who somebody is.
+
+        Args:
+            network: where they come from; empty: nobody knows.
+            device: what tells their client, if anybody has signed in on it before; none: a stranger's.
+
+        Raises:
+            TooManyAttempts: it must not be asked; nothing was counted.
+            StoreUnavailable
+        """
+        ...
+
+    def provider_wait(self, network: str, device: str | None) -> None:
+        """The same without counting: whether it would be asked. Writes nothing.
+
+        Raises:
+            TooManyAttempts, StoreUnavailable
+        """
+        ...
+
     def standing(self, names: Collection[str]) -> list[Standing]:
         """What is counted at accounts, by their canonical names.
 

@@ -196,18 +196,22 @@ class Api:
             known_device=self.credentials.device_cookie(incoming.headers),
         )
 
-    def device_cookies(self, incoming: Incoming, grant: Grant) -> tuple[str, ...]:
-        """The cookie by which a device that has just signed in is known next time; a client of delivery `body` keeps none."""
+    def device_cookies(self, grant: Grant, known_device: str | None) -> tuple[str, ...]:
+        """The cookie by which a device that has just signed in is known next time; a client of delivery `body` keeps none.
+
+        Args:
+            known_device: the one that it had.
+        """
         context, session = self.context, grant.session
         if not context.throttled or session.delivery is Delivery.BODY:
             return ()
-        cookie = self.credentials.device_cookie(incoming.headers)
-        value = context.known_devices.after_sign_in(cookie, grant.user.id, context.entropy)
+        value = context.known_devices.after_sign_in(known_device, grant.user.id, context.entropy)
         return (self.credentials.cookies.set_device(value, COOKIE_SECONDS),)
 
     def _opened(self, incoming: Incoming, grant: Grant, *, status: int = 200) -> Reply:
         """The answer to a sign-in. A cookie of ours that came along and is not replaced belonged to another session."""
         names, delivery = self.credentials.cookies, grant.session.delivery
+        known = self.credentials.device_cookie(incoming.headers)
         stale: list[str] = []
         if delivery is Delivery.BODY and read_cookie(incoming.headers, names.refresh) is not None:
             stale.append(names.clear_refresh())
@@ -216,7 +220,7 @@ class Api:
         return Reply(
             status,
             self._signed_in(grant),
-            cookies=(*self.cookies(grant), *self.device_cookies(incoming, grant), *stale),
+            cookies=(*self.cookies(grant), *self.device_cookies(grant, known), *stale),
         )
 
     def _signed_in(self, grant: Grant) -> JSON:

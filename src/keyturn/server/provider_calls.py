@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from keyturn.core.model import AccessClaims, Delivery, Identity, Person
 from keyturn.errors import (
     KeyturnError,
     NotFound,
+    Overloaded,
     ProviderDenied,
     ProviderError,
     ProviderInvalid,
@@ -21,7 +23,7 @@ from keyturn.errors import (
 )
 from keyturn.http.cookies import CookieNames, read_cookie
 from keyturn.http.problems import InvalidRequest
-from keyturn.ports import Handshake, Provider
+from keyturn.ports import Provider
 from keyturn.server.answers import home
 from keyturn.server.api import Api
 from keyturn.server.arrival import fields_of, path_on_this_site
@@ -30,6 +32,7 @@ from keyturn.server.lanes import Lane
 from keyturn.server.schemas import JSON, ConnectBody, identity_answer, revealed
 from keyturn.service import ending
 from keyturn.service.account import confirm_owner
+from keyturn.service.attempts import check_asking, count_asking
 from keyturn.service.events import record
 from keyturn.service.handshakes import LIFETIME_SECONDS, Handshakes, Way
 from keyturn.service.identities import connect, disconnect, identities_of, sign_in_with
@@ -77,12 +80,15 @@ class ProviderApi:
         delivery = _DELIVERIES.get(fields.get("delivery", "split"))
         if delivery is None:
             raise InvalidRequest([("delivery", "Choose split or cookie: a browser keeps no other kind of session.")])
+        device, address = self.api.credentials.device_cookie(incoming.headers), incoming.client.address
+        await self.api.storing.run(lambda: check_asking(self.api.context, address, device))
         way = Way(
             name,
             path_on_this_site(fields.get("return_to", "")),
             delivery,
-            # Asked now: the provider sends the browser back from another site, without the refresh cookie.
+            # Looked at now: the provider sends the browser back from another site, without the cookies that are Strict.
             replaces=await self._session_here(incoming),
+            known_device=device,
         )
         url, cookie = await self._begin(provider, way)
         return Reply(303, headers={"location": url}, cookies=(cookie,))
@@ -91,24 +97,25 @@ class ProviderApi:
         """The same, to connect the provider's account with one's own."""
         body = cast(ConnectBody, incoming.body)
         claims = self.api.credentials.claims(incoming.headers)
-        name, return_to = incoming.path["name"], path_on_this_site(body.return_to)
-        url, cookie = await self.begin_connecting(claims, name, revealed(body.current_password), return_to)
+        way = Way(
+            incoming.path["name"],
+            path_on_this_site(body.return_to),
+            known_device=self.api.credentials.device_cookie(incoming.headers),
+        )
+        url, cookie = await self.begin_connecting(claims, way, revealed(body.current_password))
         return Reply(content={"authorization_url": url}, cookies=(cookie,))
 
-    async def begin_connecting(
-        self, claims: AccessClaims, name: str, password: str | None, return_to: str | None
-    ) -> tuple[str, str]:
+    async def begin_connecting(self, claims: AccessClaims, way: Way, password: str | None) -> tuple[str, str]:
         """Where to send the browser of somebody who wants to connect an account, and the cookie that it needs.
 
         Args:
             claims: who asks.
-            name: the provider's, in the settings.
+            way: to which provider, and where it ends.
             password: the current one; without it the sign-in must be fresh.
-            return_to: a path on this site to end at.
         """
-        provider = self._provider(name)
+        provider = self._provider(way.provider)
         await self.api.hashing.run(lambda: confirm_owner(self.api.context, claims, password))
-        return await self._begin(provider, Way(name, return_to, links=claims.session_id))
+        return await self._begin(provider, replace(way, links=claims.session_id))
 
     async def callback(self, incoming: Incoming) -> Reply:
         """The way back: with a session, or with an account connected."""
@@ -117,10 +124,11 @@ class ProviderApi:
         cookie = read_cookie(incoming.headers, self._cookies.way)
         way, handshake = self.handshakes.find(cookie, name, fields.get("state"), self._redirect_uri(name))
         with _failures_logged(name):
-            person = await self._person(provider, handshake, fields)
+            ask = partial(provider.person, handshake, _code_of(fields), fields.get("iss"))
+            person = await self._person(ask, incoming.client.address, way)
             if way.links is not None:
                 return await self._connected(incoming, way, person)
-            options = self.api.options(incoming, way.delivery)
+            options = replace(self.api.options(incoming, way.delivery), known_device=way.known_device)
             grant = await self.api.storing.run(lambda: sign_in_with(self.api.context, person, way, options))
         return self._opened(incoming, way, grant)
 
@@ -182,15 +190,16 @@ class ProviderApi:
             url = await self.asking.run(lambda: provider.authorization_url(handshake))
         return url, self._cookies.set_way(value, LIFETIME_SECONDS)
 
-    async def _person(self, provider: Provider, handshake: Handshake, fields: Mapping[str, str]) -> Person:
-        error, code = fields.get("error"), fields.get("code")
-        if error in {"server_error", "temporarily_unavailable"}:
-            raise ProviderUnavailable("it said so")
-        if error is not None:
-            raise ProviderDenied
-        if code is None:
-            raise ProviderInvalid("it sent no code")
-        return await self.asking.run(lambda: provider.person(handshake, code, fields.get("iss")))
+    async def _person(self, ask: Callable[[], Person], address: str, way: Way) -> Person:
+        """Ask the provider, unless this client has made us ask in vain too often."""
+        counted = await self.api.storing.run(lambda: count_asking(self.api.context, address, way.known_device))
+        try:
+            person = await self.asking.run(ask)
+        except Overloaded:
+            await self.api.storing.run(counted.give_back)
+            raise
+        await self.api.storing.run(counted.succeeded)
+        return person
 
     async def _connected(self, incoming: Incoming, way: Way, person: Person) -> Reply:
         claims = None
@@ -205,8 +214,20 @@ class ProviderApi:
             cookies.append(names.clear_access())  # it belonged to another session
         return replace(
             home(return_to=way.return_to),
-            cookies=(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant), *cookies),
+            cookies=(*self.api.cookies(grant), *self.api.device_cookies(grant, way.known_device), *cookies),
         )
+
+
+def _code_of(fields: Mapping[str, str]) -> str:
+    """What the provider sent the browser back with, to be redeemed."""
+    error, code = fields.get("error"), fields.get("code")
+    if error in {"server_error", "temporarily_unavailable"}:
+        raise ProviderUnavailable("it said so")
+    if error is not None:
+        raise ProviderDenied
+    if code is None:
+        raise ProviderInvalid("it sent no code")
+    return code
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def provider_calls(providers: ProviderApi, base: str) -> list[Call]:
             "Go to a provider, to sign in",
             providers.start,
             status=303,
-            errors=(errors.NotFound, InvalidRequest, DuplicateCookie, *asking, *_STORE),
+            errors=(errors.NotFound, InvalidRequest, errors.TooManyAttempts, DuplicateCookie, *asking, *_STORE),
         ),
         Call(
             "GET",

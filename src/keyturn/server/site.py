@@ -160,4 +160,5 @@ class Site:
             problem = told_in_the_form(error)
             again = replace(view, form=filled_in(incoming.form, error), return_to=return_to)
             return Reply(problem.status, document(self.pages.signed_out(again)), headers=problem.headers)
-        return home(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant), return_to=return_to)
+        known = self.api.credentials.device_cookie(incoming.headers)
+        return home(*self.api.cookies(grant), *self.api.device_cookies(grant, known), return_to=return_to)

@@ -17,6 +17,7 @@ from keyturn.server.provider_calls import ProviderApi
 from keyturn.server.schemas import revealed, session_answer, user_answer
 from keyturn.service import account, ending
 from keyturn.service.context import Grant
+from keyturn.service.handshakes import Way
 from keyturn.service.identities import identities_of
 from keyturn.web import words
 from keyturn.web.pages import Pages
@@ -106,7 +107,8 @@ class AccountPage:
             grant: Grant = await self.api.hashing.run(
                 lambda: account.change_password(self.api.context, claims, current, new, options)
             )
-            return home(*self.api.cookies(grant), *self.api.device_cookies(incoming, grant), saved="password")
+            known = self.api.credentials.device_cookie(incoming.headers)
+            return home(*self.api.cookies(grant), *self.api.device_cookies(grant, known), saved="password")
 
         return await self._changed(incoming, "password", change)
 
@@ -125,7 +127,8 @@ class AccountPage:
 
         async def change(claims: AccessClaims) -> Reply:
             form = validated(ConnectForm, incoming.form)
-            url, cookie = await self.providers.begin_connecting(claims, name, revealed(form.current_password), None)
+            way = Way(name, known_device=self.api.credentials.device_cookie(incoming.headers))
+            url, cookie = await self.providers.begin_connecting(claims, way, revealed(form.current_password))
             return Reply(content=document(self.pages.leaving(url)), cookies=(cookie,))
 
         return await self._changed(incoming, f"connect-{name}", change)

@@ -70,6 +70,27 @@ def refusals_logged(**facts: object) -> Iterator[None]:
         raise
 
 
+def count_asking(context: Context, address: str, known_device: str | None) -> Counted:
+    """Count that somebody makes us ask a provider who they are; a failure, until it is told otherwise.
+
+    Args:
+        address: the client's network address; empty: not known.
+        known_device: the cookie of a device that has signed in before: it has a count of its own, so that what strangers in
+            the same network do keeps nobody out.
+
+    Raises:
+        TooManyAttempts, StoreUnavailable
+    """
+    with refusals_logged(address=address or None):
+        return context.throttle.provider(network_of(address), context.known_devices.find_any(known_device))
+
+
+def check_asking(context: Context, address: str, known_device: str | None) -> None:
+    """The same, without counting, for somebody who only begins: nothing is asked of the provider about them yet."""
+    with refusals_logged(address=address or None):
+        context.throttle.provider_wait(network_of(address), context.known_devices.find_any(known_device))
+
+
 def attempts_to_sign_in(context: Context, login: str, user_id: str | None, options: SignInOptions) -> Iterator[Attempt]:
     """As whom a client that signs in may be counted.
 

@@ -44,6 +44,12 @@ class Unthrottled:
     def mail(self, name: str, network: str) -> bool:
         return True
 
+    def provider(self, network: str, device: str | None) -> Counted:
+        return self
+
+    def provider_wait(self, network: str, device: str | None) -> None:
+        pass
+
     def standing(self, names: Collection[str]) -> list[Standing]:
         return []
 

@@ -1,7 +1,8 @@
 """Devices that have signed in to an account before: told by a cookie, so that what strangers do never makes them wait.
 
 The idea is that of OWASP's device cookies. The cookie names a device by random bits, and has one tag for each of the last
-accounts that it signed in to: an HMAC over device and account. It opens nothing: a password is asked for all the same.
+accounts that it signed in to: an HMAC over device and account; and one over the device alone, for where nobody knows yet who
+comes. It opens nothing: a password is asked for all the same.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ COOKIE_SECONDS = 180 * 86_400
 MAX_ACCOUNTS = 4
 """Of one device: the last ones that somebody signed in to."""
 
-_COOKIE = re.compile(rf"([0-9a-f]{{24}})((?:\.[A-Za-z0-9_-]{{22}}){{1,{MAX_ACCOUNTS}}})")
+_COOKIE = re.compile(rf"([0-9a-f]{{24}})((?:\.[A-Za-z0-9_-]{{22}}){{1,{MAX_ACCOUNTS + 1}}})")
 _PURPOSE = b"keyturn known devices"
 
 
@@ -40,6 +41,17 @@ class KnownDevices:
             cookie: as it came.
             user_id: whose account it is.
         """
+        return self._bound(cookie, user_id)
+
+    def find_any(self, cookie: str | None) -> str | None:
+        """What tells the device; none: nobody ever signed in on it.
+
+        Args:
+            cookie: as it came.
+        """
+        return self._bound(cookie, None)
+
+    def _bound(self, cookie: str | None, user_id: str | None) -> str | None:
         device, tags = _parsed(cookie)
         good = [tag for tag in tags for key in self._tag_keys() if hmac.compare_digest(tag, _tag(key, device, user_id))]
         return device if good else None
@@ -54,9 +66,9 @@ class KnownDevices:
         """
         device, tags = _parsed(cookie)
         device = device or fresh_id(entropy)
-        active = _tag(self._tag_keys()[0], device, user_id)
-        stale = {_tag(key, device, user_id) for key in self._tag_keys()}
-        return ".".join([device, active, *[tag for tag in tags if tag not in stale][: MAX_ACCOUNTS - 1]])
+        mine, anybodys = ([_tag(key, device, whose) for key in self._tag_keys()] for whose in (user_id, None))
+        others = [tag for tag in tags if tag not in {*mine, *anybodys}]
+        return ".".join([device, mine[0], anybodys[0], *others[: MAX_ACCOUNTS - 1]])
 
     def _tag_keys(self) -> list[bytes]:
         """The active one first."""
@@ -69,6 +81,8 @@ def _parsed(cookie: str | None) -> tuple[str, list[str]]:
     return (found[1], found[2].split(".")[1:]) if found else ("", [])
 
 
-def _tag(key: bytes, device: str, user_id: str) -> str:
-    tag = hmac.digest(key, f"{device} {user_id}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+def _tag(key: bytes, device: str, user_id: str | None) -> str:
+    """Binds a device to an account; without one, to us."""
+    bound = device if user_id is None else f"{device} {user_id}"
+    tag = hmac.digest(key, bound.encode("utf-8", "surrogatepass"), hashlib.sha256)
     return urlsafe_b64encode(tag[:16]).decode("ascii").rstrip("=")

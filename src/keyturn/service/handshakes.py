@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
@@ -35,6 +35,7 @@ class Way:
         delivery: of the session that begins.
         replaces: the session that was there before, by its id; it ends when the new one begins.
         links: the session that a provider's account is to be connected from, by its id; none: to sign in.
+        known_device: the cookie of a device that has signed in before, as it came.
         seed: unique.
         expires_at: seconds since the epoch.
     """
@@ -44,6 +45,7 @@ class Way:
     delivery: Delivery = Delivery.SPLIT
     replaces: str | None = None
     links: str | None = None
+    known_device: str | None = field(default=None, repr=False)
     seed: str = field(default="", repr=False)
     expires_at: int = 0
 
@@ -70,7 +72,7 @@ class Handshakes:
         """
         seed = self.entropy.random_bytes(_SEED_BYTES).hex()
         expires_at = self.clock.now() // SECOND + LIFETIME_SECONDS
-        begun = Way(way.provider, way.return_to, way.delivery, way.replaces, way.links, seed, expires_at)
+        begun = replace(way, seed=seed, expires_at=expires_at)
         body = urlsafe_b64encode(encoded(asdict(begun)).encode())
         return begun, b".".join((body, self._tag(self._keys()[0], b"cookie", body))).decode()
 

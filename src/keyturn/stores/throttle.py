@@ -211,6 +211,13 @@ class StoredThrottle:
             return False
         return True
 
+    def provider(self, network: str, device: str | None) -> Taken:
+        return self._take(self._limits_of_provider(network, device))
+
+    def provider_wait(self, network: str, device: str | None) -> None:
+        limits = self._limits_of_provider(network, device)
+        self._counters.look(lambda storage, now: _look(limits, storage, now))
+
     def standing(self, names: Collection[str]) -> list[Standing]:
         found = [entry for prefix in self._prefixes(names) for entry in self._counters.listed(prefix)]
         return [Standing(_what(key), count, forgotten_at) for key, count, forgotten_at in found]
@@ -238,12 +245,15 @@ class StoredThrottle:
         found.append(GrowingDelay("account", most.client * ACCOUNT_FACTOR, f"{account}/all"))
         return found
 
-    def _take(self, limits: Sequence[Limit]) -> Taken:
-        def look(storage: Storage, now: float) -> None:
-            # Read first, which waits for no writer: whoever is refused all the time keeps nobody from writing.
-            for limit in limits:
-                _refuse(limit, limit.wait(storage, now))
+    def _limits_of_provider(self, network: str, device: str | None) -> list[Limit]:
+        """Those that asking a provider is under. Who it is nobody knows yet: only where they come from, and with which device."""
+        if device is not None:
+            item = RateLimitItemPerHour(self._limits.client * ACCOUNT_FACTOR)
+            return [Window("provider", item, f"provider/device/{self._hash(device)}")]
+        item = RateLimitItemPerHour(self._limits.address)
+        return [Window("provider", item, f"provider/address/{self._hash(network)}")] if network else []
 
+    def _take(self, limits: Sequence[Limit]) -> Taken:
         def take(storage: Storage, now: float) -> None:
             for index, limit in enumerate(limits):
                 wait = limit.take(storage, now)
@@ -252,7 +262,8 @@ class StoredThrottle:
                         taken.give_back(storage)
                 _refuse(limit, wait)
 
-        self._counters.look(look)
+        # Read first, which waits for no writer: whoever is refused all the time keeps nobody from writing.
+        self._counters.look(lambda storage, now: _look(limits, storage, now))
         self._counters.count(take)
         return Taken(self._counters, limits)
 
@@ -264,6 +275,11 @@ def _what(key: str) -> str:
     """What a key counts, without whom."""
     parts = [part for part in key.removeprefix(_LIBRARYS).split("/") if not _HASHED.fullmatch(part)]
     return parts[0] if key.startswith(_LIBRARYS) else "/".join(parts)
+
+
+def _look(limits: Sequence[Limit], storage: Storage, now: float) -> None:
+    for limit in limits:
+        _refuse(limit, limit.wait(storage, now))
 
 
 def _refuse(limit: Limit, wait: float) -> None:

@@ -29,6 +29,16 @@ def test_a_device_is_known_to_the_accounts_that_signed_in_on_it_and_to_no_other(
     assert devices.find(shared, "alice") == devices.find(shared, "bob") == cookie.partition(".")[0]
 
 
+def test_a_device_is_known_where_nobody_knows_yet_who_comes_if_anybody_signed_in_on_it(devices: KnownDevices) -> None:
+    cookie = devices.after_sign_in(None, "alice", ENTROPY)
+    device, *tags = cookie.split(".")
+    assert devices.find_any(cookie) == device
+    for other in (None, "", device, f"{device}.{tags[0]}", f"{'0' * 24}.{tags[1]}", f"{device}.{'A' * 22}"):
+        assert devices.find_any(other) is None
+    # Nobody is told from it who that was.
+    assert devices.find(f"{device}.{tags[1]}", "alice") is None
+
+
 def test_signing_in_again_leaves_the_cookie_as_it_is(devices: KnownDevices) -> None:
     cookie = devices.after_sign_in(None, "alice", ENTROPY)
     assert devices.after_sign_in(cookie, "alice", ENTROPY) == cookie
@@ -45,7 +55,7 @@ def test_the_last_accounts_are_known(devices: KnownDevices) -> None:
     for person in people:
         cookie = devices.after_sign_in(cookie, person, ENTROPY)
     assert [person for person in people if devices.find(cookie, person)] == people[-MAX_ACCOUNTS:]
-    assert len(cookie or "") < 128
+    assert len(cookie or "") < 144
 
 
 def test_a_device_stays_known_while_the_key_that_it_had_is_retiring() -> None:
@@ -55,7 +65,7 @@ def test_a_device_stays_known_while_the_key_that_it_had_is_retiring() -> None:
     later = KnownDevices(KeyRing([retiring, key()]))
     assert later.find(cookie, "alice")
     renewed = later.after_sign_in(cookie, "alice", ENTROPY)
-    assert renewed.count(".") == 1
+    assert renewed.count(".") == 2
     assert renewed != cookie
     assert later.find(renewed, "alice") == later.find(cookie, "alice")
     assert KnownDevices(KeyRing([key()])).find(cookie, "alice") is None
