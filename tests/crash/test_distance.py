@@ -134,11 +134,11 @@ def _forgotten(rows: Sequence[Session]) -> Sequence[Session]:
 
 
 def _counted_twice(rows: Sequence[Session]) -> Sequence[Session]:
-    return [row if row.ended_at else replace(row, generation=row.generation + 1) for row in rows]
+    return [row if row.ended_at else row._replace(generation=row.generation + 1) for row in rows]
 
 
 def _revived(rows: Sequence[Session]) -> Sequence[Session]:
-    return [replace(row, ended_at=None, end_reason=None) for row in rows]
+    return [row._replace(ended_at=None, end_reason=None) for row in rows]
 
 
 @pytest.mark.parametrize(

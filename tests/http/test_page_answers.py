@@ -102,7 +102,7 @@ def test_a_signed_token_with_the_seed_of_another_session_learns_nothing_of_this_
     shared_server: LiveServer, stranger: Person, person: Person
 ) -> None:
     session = row_of(shared_server, person.call("GET", "/sessions").json()["sessions"][0]["id"])
-    token = replace(child_of(session), seed="0" * 24)
+    token = child_of(session)._replace(seed="0" * 24)
     stranger.cookies.set(REFRESH, shared_server.context.tokens.mint_refresh(token, session))
     for forms in (stranger.open(), (person.submit("/sign-out"), stranger.open())[1]):
         assert kind_of(forms) == "signed-out"

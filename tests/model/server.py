@@ -18,7 +18,6 @@ What is left out of a row and a token, and why nothing is lost by it:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tests.model.world import DEAD, NOBODY, Outcome, Row, Times, Token
 
@@ -40,8 +39,7 @@ _SESSION = opened(
 
 def session_of(row: Row) -> Session:
     """The real row that a row of the model stands for."""
-    return replace(
-        _SESSION,
+    return _SESSION._replace(
         generation=row.generation,
         root_id=str(row.root),
         root_at=None if row.root_age is None else NOW - row.root_age,

@@ -6,13 +6,21 @@ wants NumericDate). Ids are 96 random bits in hexadecimal. Whatever would let so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 Micros = int
 
 SECOND: Micros = 1_000_000
+
+
+def shown(value: Any, *, hidden: Collection[str]) -> str:
+    """The repr of a named tuple, without the fields that nobody is to read."""
+    fields = (f"{name}={field!r}" for name, field in value._asdict().items() if name not in hidden)
+    return f"{type(value).__name__}({', '.join(fields)})"
 
 
 class Delivery(StrEnum):
@@ -38,8 +46,9 @@ class EndReason(StrEnum):
     IDLE = "idle"
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+# What every refresh makes and replaces is a named tuple: a frozen dataclass sets each field through `object.__setattr__`, and
+# takes many times as long. Everything else is a dataclass: it has no order and no length, and equals nothing of another type.
+class User(NamedTuple):
     """A person or a service that signs in. The canonical forms of e-mail address and username are unique.
 
     Attributes:
@@ -99,8 +108,7 @@ class Identity:
     created_at: Micros
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """What a user recognises a session by.
 
     Attributes:
@@ -112,8 +120,7 @@ class Device:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One signed-in device of one user: one row. It ends once and never comes back.
 
     `root_*`, `previous_id` and `child_*` are the rotation's; `keyturn.core.rotation` says what they mean.
@@ -130,7 +137,7 @@ class Session:
 
     id: str
     user_id: str
-    seed: str = field(repr=False)
+    seed: str
     generation: int
     root_id: str
     root_at: Micros | None
@@ -149,9 +156,11 @@ class Session:
     device: Device = Device()
     user: User | None = None
 
+    def __repr__(self) -> str:
+        return shown(self, hidden={"seed"})
 
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
+
+class RefreshToken(NamedTuple):
     """What a refresh token says, apart from what follows from its session.
 
     Attributes:
@@ -161,10 +170,13 @@ class RefreshToken:
     """
 
     session_id: str
-    seed: str = field(repr=False)
+    seed: str
     generation: int
     id: str
     parent_id: str
+
+    def __repr__(self) -> str:
+        return shown(self, hidden={"seed"})
 
 
 class Purpose(StrEnum):
@@ -226,8 +238,7 @@ class Mail:
     last_error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessClaims:
+class AccessClaims(NamedTuple):
     """What a verified access token says. Times are seconds since the epoch (NumericDate, RFC 7519).
 
     Attributes:
@@ -241,7 +252,7 @@ class AccessClaims:
     expires_at: int
     authenticated_at: int
     roles: tuple[str, ...] = ()
-    extra: Mapping[str, object] = field(default_factory=dict)
+    extra: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ The table below is the protocol. `decide` takes its first rule that applies.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from keyturn.core.model import Delivery, Device, EndReason, Micros, Policy, RefreshToken, Session, User
 
@@ -51,8 +51,7 @@ class Verdict(StrEnum):
     REUSED = "reused"
 
 
-@dataclass(frozen=True, slots=True)
-class Presentation:
+class Presentation(NamedTuple):
     """A token of a session, presented at a moment."""
 
     session: Session
@@ -90,8 +89,7 @@ class Presentation:
         return self.now - self.session.child_at <= self.policy.window
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is to be done.
 
     Attributes:
@@ -153,7 +151,7 @@ def child_of(session: Session) -> RefreshToken:
 
 def ended(session: Session, reason: EndReason, now: Micros) -> Session:
     """The session's row, ended."""
-    return replace(session, ended_at=now, end_reason=reason, version=session.version + 1)
+    return session._replace(ended_at=now, end_reason=reason, version=session.version + 1)
 
 
 def opened(
@@ -209,8 +207,7 @@ def _refuse(presented: Presentation, rule: Rule) -> Decision:
 
 def _with_new_child(presented: Presentation, **root: Any) -> Session:
     session, now = presented.session, presented.now
-    return replace(
-        session,
+    return session._replace(
         child_id=presented.fresh_id,
         child_at=now,
         idle_expires_at=min(now + presented.policy.idle_lifetime, session.expires_at),
@@ -237,7 +234,7 @@ def _touch(presented: Presentation) -> Session | None:
     session, now = presented.session, presented.now
     if now - session.child_at <= presented.policy.throttle:
         return None
-    return replace(session, child_at=now, version=session.version + 1)
+    return session._replace(child_at=now, version=session.version + 1)
 
 
 def _give_back(presented: Presentation, rule: Rule) -> Decision:

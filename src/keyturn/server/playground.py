@@ -7,7 +7,7 @@ decided there is decided by the flows and the table that run for real sessions.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from keyturn.core.keyring import KeyRing, SigningKey
 from keyturn.core.keys import ES256, HS256
@@ -198,7 +198,7 @@ def lose_writes(visit: Visit) -> None:
     def work(tx: Transaction) -> None:
         row = tx.sessions.load_many([visit.session_id])[visit.session_id]
         if end_of(row, tx.now) is None:
-            tx.sessions.swap_many([replace(visit.first_row, version=row.version + 1)])
+            tx.sessions.swap_many([visit.first_row._replace(version=row.version + 1)])
 
     visit.context.database.transact(work)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, cast
@@ -153,7 +153,7 @@ def _verdict(verdict: Verdict) -> JSON:
 
 
 def _token(token: RefreshToken) -> JSON:
-    return {name: value for name, value in asdict(token).items() if name in {"id", "parent_id", "generation"}}
+    return {"id": token.id, "parent_id": token.parent_id, "generation": token.generation}
 
 
 def _session(visit: Visit) -> JSON:

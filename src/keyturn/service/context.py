@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from keyturn.core.model import (
@@ -17,6 +18,7 @@ from keyturn.core.model import (
     RefreshToken,
     Session,
     User,
+    shown,
 )
 from keyturn.core.passwords import check_new_password
 from keyturn.core.rotation import child_of, end_of, opened
@@ -77,8 +79,7 @@ class Context:
         return KnownDevices(self.tokens.refresh_keys)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """A session with the tokens that its client is to have now.
 
     Attributes:
@@ -88,10 +89,13 @@ class Grant:
 
     session: Session
     user: User
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
+    access_token: str
+    refresh_token: str
     expires_in: int
     now: int
+
+    def __repr__(self) -> str:
+        return shown(self, hidden={"access_token", "refresh_token"})
 
 
 @dataclass(frozen=True, slots=True)

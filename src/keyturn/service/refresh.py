@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from keyturn.core.model import Delivery, EndReason, Micros, Policy, RefreshToken, Session
+from keyturn.core.model import Delivery, EndReason, Micros, Policy, RefreshToken, Session, shown
 from keyturn.core.rotation import Decision, Verdict, decide
 from keyturn.errors import KeyturnError, Overloaded, RefreshTokenInvalid, SessionEnded
 from keyturn.ports import Transaction, fresh_ids
@@ -16,8 +15,7 @@ from keyturn.service.events import announce_ends, record
 from keyturn.service.mail import tell_of_reuse
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(NamedTuple):
     """A refresh token as it came in.
 
     Attributes:
@@ -27,14 +25,16 @@ class Presented:
         received_at: when the request arrived, on the monotonic clock, in microseconds.
     """
 
-    raw: str = field(repr=False)
+    raw: str
     token: RefreshToken
     in_body: bool
     received_at: Micros
 
+    def __repr__(self) -> str:
+        return shown(self, hidden={"raw"})
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+
+class Decided(NamedTuple):
     """What a presentation came to, durable by now.
 
     Attributes:
@@ -120,7 +120,7 @@ def _decide_batch(context: Context, tx: Transaction, batch: Sequence[Presented])
 def _after(loaded: Session, row: Session) -> Session:
     """The row as one write, however many decisions led to it."""
     version = loaded.version + 1
-    return row if row.version == version else replace(row, version=version)
+    return row if row.version == version else row._replace(version=version)
 
 
 def _decide_one(

@@ -66,7 +66,7 @@ class MemorySessions:
     def insert(self, session: Session) -> None:
         if session.id in self._rows:
             raise StoreUnavailable
-        self._rows[session.id] = replace(session, user=None)
+        self._rows[session.id] = session._replace(user=None)
 
     def live_of_user(self, user_id: str) -> list[Session]:
         return self._live(self._of_user(user_id))
@@ -116,10 +116,10 @@ class MemorySessions:
 
     def _with_users(self, sessions: Iterable[Session]) -> list[Session]:
         accounts = self._accounts
-        return [replace(s, user=accounts[s.user_id].user if s.user_id in accounts else None) for s in sessions]
+        return [s._replace(user=accounts[s.user_id].user if s.user_id in accounts else None) for s in sessions]
 
     def _write(self, session_id: str, **changes: Any) -> None:
-        self._rows[session_id] = replace(self._rows[session_id], **changes)
+        self._rows[session_id] = self._rows[session_id]._replace(**changes)
 
 
 class MemoryUsers:
@@ -154,7 +154,7 @@ class MemoryUsers:
         if account is None:
             return
         self._refuse_taken(user)
-        self._accounts[user.id] = replace(account, user=replace(user, created_at=account.user.created_at))
+        self._accounts[user.id] = replace(account, user=user._replace(created_at=account.user.created_at))
 
     def set_password_hash(self, user_id: str, password_hash: str) -> None:
         account = self._accounts.get(user_id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from keyturn.core.model import SECOND, Account, Policy, RefreshToken, User
+from keyturn.core.model import SECOND, AccessClaims, Account, Device, Policy, RefreshToken, User
 
 DAY = 86_400 * SECOND
 
@@ -35,4 +37,30 @@ def test_a_client_waits_for_a_message_life_and_without_a_window_for_ten_seconds(
 def test_what_would_let_somebody_in_is_not_printed() -> None:
     account = Account(User("user", "ada@example.org", 0), "$argon2id$hash")
     assert "$argon2id$hash" not in repr(account)
-    assert "5eed" not in repr(RefreshToken("sid", "5eed", 1, "id", "parent"))
+    assert repr(RefreshToken("sid", "5eed", 1, "id", "parent")) == (
+        "RefreshToken(session_id='sid', generation=1, id='id', parent_id='parent')"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        User("user", "ada@example.org", 0),
+        Device(),
+        RefreshToken("sid", "5eed", 1, "id", "parent"),
+        AccessClaims("user", "sid", "id", 1, 2, 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_cannot_be_changed(value: Any) -> None:
+    for name in value._fields:
+        with pytest.raises(AttributeError):
+            setattr(value, name, "other")
+    with pytest.raises(AttributeError):
+        value.another = "other"
+
+
+def test_the_claims_of_nobody_can_be_added_to_those_of_everybody() -> None:
+    extra: Any = AccessClaims("user", "sid", "id", 1, 2, 1).extra
+    with pytest.raises(TypeError):
+        extra["role"] = "admin"

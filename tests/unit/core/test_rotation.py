@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
 from itertools import pairwise
 
 import pytest
 
 from keyturn.core.model import SECOND, Delivery, Device, EndReason, Micros, Policy, RefreshToken, Session, User
-from keyturn.core.rotation import TABLE, Decision, Verdict, child_of, decide, end_of, ended, opened
+from keyturn.core.rotation import TABLE, Decision, Presentation, Verdict, child_of, decide, end_of, ended, opened
 
 POLICY = Policy()
 WINDOW, THROTTLE = POLICY.window, POLICY.throttle
@@ -51,7 +50,7 @@ def given(decision: Decision) -> RefreshToken:
 
 def changed(before: Session, after: Session | None) -> set[str]:
     assert after is not None
-    return {field.name for field in fields(Session) if getattr(before, field.name) != getattr(after, field.name)}
+    return {name for name in Session._fields if getattr(before, name) != getattr(after, name)}
 
 
 @pytest.fixture
@@ -85,13 +84,13 @@ def test_a_session_begins_with_a_child_of_a_root_that_no_token_bears() -> None:
         device=device,
         user=USER,
     )
-    assert opened(**arguments, delivery=Delivery.BODY, device=device) == replace(session, remember=True)
+    assert opened(**arguments, delivery=Delivery.BODY, device=device) == session._replace(remember=True)
 
 
 def test_ending_a_session_changes_nothing_else_of_its_row(story: Story) -> None:
     over = ended(story.session, EndReason.REVOKED, START + 7)
-    assert over == replace(
-        story.session, ended_at=START + 7, end_reason=EndReason.REVOKED, version=story.session.version + 1
+    assert over == story.session._replace(
+        ended_at=START + 7, end_reason=EndReason.REVOKED, version=story.session.version + 1
     )
 
 
@@ -107,7 +106,7 @@ def test_an_ended_session_gives_its_reason_and_nothing_else(story: Story, reason
 
 
 def test_a_session_ends_at_the_very_microsecond_of_its_absolute_end(story: Story) -> None:
-    story.session = replace(story.session, idle_expires_at=story.session.expires_at)
+    story.session = story.session._replace(idle_expires_at=story.session.expires_at)
     assert end_of(story.session, story.session.expires_at - 1) is None
     story.now = story.session.expires_at
     assert story.present(story.first) == Decision(Verdict.ENDED, 1, reason=EndReason.EXPIRED)
@@ -123,15 +122,15 @@ def test_an_expiry_is_not_written_so_a_clock_set_right_again_does_no_lasting_har
     assert story.present(story.first, after=-400 * DAY).verdict is Verdict.ROTATED
 
 
-@pytest.mark.parametrize("user", [replace(USER, disabled=True), None], ids=["disabled", "gone"])
+@pytest.mark.parametrize("user", [USER._replace(disabled=True), None], ids=["disabled", "gone"])
 def test_the_session_of_a_disabled_or_deleted_account_yields_nothing(story: Story, user: User | None) -> None:
-    story.session = replace(story.session, user=user)
+    story.session = story.session._replace(user=user)
     assert story.present(story.first) == Decision(Verdict.ENDED, 1, reason=EndReason.ACCOUNT_DISABLED)
 
 
 def test_a_replay_after_the_end_does_not_change_the_reason(story: Story) -> None:
     story.session = ended(story.session, EndReason.SIGNED_OUT, story.now)
-    stranger = replace(story.first, id="stranger", generation=0)
+    stranger = story.first._replace(id="stranger", generation=0)
     assert story.present(stranger, after=DAY).reason is EndReason.SIGNED_OUT
 
 
@@ -147,8 +146,7 @@ def test_the_first_refresh_after_sign_in_rotates_at_once(story: Story) -> None:
 def test_a_rotation_makes_the_presented_token_the_root(story: Story) -> None:
     before = story.session
     after = story.present(story.first, after=HOUR).session
-    assert after == replace(
-        before,
+    assert after == before._replace(
         generation=1,
         root_id="first",
         root_at=START + HOUR,
@@ -224,7 +222,7 @@ def test_the_root_is_given_a_new_child_one_microsecond_after_the_window(story: S
     lost = story.refresh(story.first)
     decision = story.present(story.first, after=WINDOW + 1)
     assert (decision.verdict, decision.rule) == (Verdict.RECOVERED, 5)
-    assert given(decision) == replace(lost, id="fresh-1")
+    assert given(decision) == lost._replace(id="fresh-1")
 
 
 def test_a_recovery_changes_nothing_but_the_child_and_the_idle_end(story: Story) -> None:
@@ -400,7 +398,7 @@ def test_every_rule_can_be_met_and_gives_the_verdict_that_the_table_says(story: 
         (session, second, now),
         (session, second, now + WINDOW + 1),
         (session, story.first, now),
-        (session, replace(third, generation=9), now),
+        (session, third._replace(generation=9), now),
         (session, story.first, now + WINDOW + 1),
     ]
     decisions = [decide(row, token, at, "fresh", POLICY) for row, token, at in cases]
@@ -411,13 +409,16 @@ def test_every_rule_can_be_met_and_gives_the_verdict_that_the_table_says(story: 
 
 def test_a_decision_carries_either_a_token_or_a_reason(story: Story) -> None:
     second = story.refresh(story.first)
-    for token in (story.first, second, replace(second, generation=5), replace(second, generation=0, id="old")):
+    for token in (story.first, second, second._replace(generation=5), second._replace(generation=0, id="old")):
         decision = story.present(token)
         assert (decision.token is None) != (decision.reason is None)
 
 
 def test_no_repr_shows_the_seed(story: Story) -> None:
-    decision = story.present(story.first)
-    story.session = replace(story.session, seed="a secret")
-    token = replace(story.first, seed="a secret")
-    assert "a secret" not in repr((story.session, token, story.present(token), decision))
+    story.session = story.session._replace(seed="a secret")
+    token = story.first._replace(seed="a secret")
+    presentation = Presentation(story.session, token, START, "fresh", POLICY)
+    decision = story.present(token)
+    assert given(decision).seed == story.session.seed == "a secret"
+    for value in (story.session, token, presentation, decision):
+        assert "a secret" not in f"{value!r} {value}"

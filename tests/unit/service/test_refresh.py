@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from tests.support.refreshing import refreshed
@@ -14,7 +13,7 @@ from keyturn.core.rotation import child_of, ended, opened
 from keyturn.errors import KeyturnError, Overloaded, SessionEnded
 from keyturn.hashing import Argon2Hasher
 from keyturn.service.context import Context, Grant
-from keyturn.service.refresh import Presented
+from keyturn.service.refresh import Presented, grant_of, refresh_many
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
 from keyturn.stores.keys import new_key
@@ -111,7 +110,7 @@ def test_whoever_loses_a_swap_is_decided_again_on_what_the_winner_left() -> None
 def test_a_lost_swap_hands_out_no_token_that_the_row_does_not_know() -> None:
     world = World()
     world.database.meanwhile.append(
-        lambda row: replace(row, idle_expires_at=row.idle_expires_at + 1, version=row.version + 1)
+        lambda row: row._replace(idle_expires_at=row.idle_expires_at + 1, version=row.version + 1)
     )
     (outcome,) = world.refresh()
     assert isinstance(outcome, Grant)
@@ -143,3 +142,14 @@ def test_a_refresh_that_was_held_as_long_as_its_client_waits_is_decided() -> Non
     held = world.presented()
     world.clock.advance(POLICY.message_life / SECOND)
     assert isinstance(world.refresh(held)[0], Grant)
+
+
+def test_no_repr_shows_a_token_on_its_way_in_or_out() -> None:
+    world = World()
+    presented = world.presented()
+    (decided,) = refresh_many(world.context, [presented])
+    granted = grant_of(world.context, presented, decided)
+    printed = f"{presented!r} {presented} {decided!r} {decided} {granted!r} {granted}"
+    for secret in (presented.raw, world.session.seed, granted.access_token, granted.refresh_token):
+        assert secret not in printed
+    assert world.session.id in printed

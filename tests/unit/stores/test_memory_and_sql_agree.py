@@ -4,7 +4,6 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +99,7 @@ class StoresAgree(RuleBasedStateMachine):
             if name.endswith("_at") and value is not None
         }
         return [
-            replace(session, version=session.version + 1 - stale, **changes | times) for session in sessions.values()
+            session._replace(version=session.version + 1 - stale, **changes | times) for session in sessions.values()
         ]
 
     @rule(session_id=session_ids, user_id=user_ids, age=offsets, life=offsets, label=names)

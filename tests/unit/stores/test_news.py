@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from tests.support.postgres import Cluster
@@ -68,7 +67,7 @@ def change_roles(tx: Transaction) -> None:
 
 def rotate(tx: Transaction) -> object:
     row = tx.sessions.load_many(["s1"])["s1"]
-    return tx.sessions.swap_many([replace(row, generation=row.generation + 1, version=row.version + 1)])
+    return tx.sessions.swap_many([row._replace(generation=row.generation + 1, version=row.version + 1)])
 
 
 @pytest.mark.parametrize(

@@ -163,12 +163,11 @@ def test_processes_that_start_at_once_on_a_new_file_all_come_up(url: str) -> Non
 
 _COUNT = """
 import sys
-from dataclasses import replace
 from keyturn.stores.sql import open_database
 from keyturn.system import SystemClock
 
 def count(transaction, session):
-    counted = replace(session, generation=session.generation + 1, version=session.version + 1)
+    counted = session._replace(generation=session.generation + 1, version=session.version + 1)
     return len(transaction.sessions.swap_many([counted]))
 
 def load(transaction):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Select, bindparam, delete, insert, or_, select, update
@@ -194,4 +193,4 @@ class SqlSessions:
         if self._users is None or not found:
             return found
         users = self._users.load_many({session.user_id for session in found})
-        return [replace(session, user=users.get(session.user_id)) for session in found]
+        return [session._replace(user=users.get(session.user_id)) for session in found]

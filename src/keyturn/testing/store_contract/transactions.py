@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from threading import Event
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
@@ -46,7 +45,7 @@ class TransactionContract:
     def test_a_transaction_that_raises_leaves_nothing_behind(self, database: Database) -> None:
         now = now_of(database)
         account = Account(sample_user(), "hash")
-        kept = replace(sample_session(now), user=account.user)
+        kept = sample_session(now)._replace(user=account.user)
         register(database, account)
         store(database, kept)
 
@@ -123,7 +122,7 @@ class TransactionContract:
             account = transaction.users.lock("u1")
             if account is not None:
                 user = account.user
-                transaction.users.update(replace(user, full_name=str(int(user.full_name or "0") + 1)))
+                transaction.users.update(user._replace(full_name=str(int(user.full_name or "0") + 1)))
 
         at_once([lambda: database.transact(count)] * WRITERS)
         expect_equal(user_of(database), sample_user(full_name=str(WRITERS)))
@@ -195,7 +194,7 @@ class DurabilityContract:
         swap(database, last)
         reopened = self.reopen(database)
         try:
-            expect_equal(load(reopened), replace(last, user=account.user))
+            expect_equal(load(reopened), last._replace(user=account.user))
             expect_equal(find(reopened, "kim"), account)
         finally:
             reopened.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from keyturn.core.model import Account, Micros
@@ -135,10 +134,10 @@ class UserContract:
         taken = sample_user("u1", username="kim")
         mine = sample_user("u2", username="lee")
         register(database, Account(taken, None), Account(mine, None))
-        expect_raises(EmailTaken, lambda: update(database, replace(mine, email=taken.email.upper())))
-        expect_raises(UsernameTaken, lambda: update(database, replace(mine, username="KIM")))
+        expect_raises(EmailTaken, lambda: update(database, mine._replace(email=taken.email.upper())))
+        expect_raises(UsernameTaken, lambda: update(database, mine._replace(username="KIM")))
         expect_equal(user_of(database, "u2"), mine)
-        respelt = replace(mine, username="LEE")
+        respelt = mine._replace(username="LEE")
         update(database, respelt)
         expect_equal(user_of(database, "u2"), respelt)
 
