@@ -8,7 +8,7 @@ import pytest
 from tests.support.attacks import Visitor
 from tests.support.client import Browser
 from tests.support.mail import Post, rows
-from tests.support.pages import Person, words_of
+from tests.support.pages import Person, is_home, words_of
 from tests.support.server import LiveServer
 
 NEW = "seven quiet lanterns drift"
@@ -80,13 +80,13 @@ def test_an_address_is_verified_on_the_page_only_for_whoever_is_signed_in_to_the
     token = tokens["/verify-email"]
     with Visitor(shared) as other, Person(shared.url) as person:
         other.join()
-        for sign_in in (lambda: None, lambda: person.sign_in(other.email)):
-            sign_in()
-            page = person.open(f"/verify-email/{token}")
-            assert (page.status_code, "Sign in to the account" in words_of(page)) == (200, True)
-            refused = person.submit("/verify-email", token=token)
-            assert (refused.status_code, "Sign in to the account" in words_of(refused)) == (403, True)
+        for told in ("Sign in to the account", "Sign out here"):
+            page, refused = person.open(f"/verify-email/{token}"), person.submit("/verify-email", token=token)
+            assert [answer.status_code for answer in (page, refused)] == [200, 403]
+            assert all(told in words_of(answer) for answer in (page, refused))
             assert not owner.me().json()["email_verified"]
+            person.sign_in(other.email)
+        assert is_home(person.submit("/sign-out"))
         person.sign_in(owner.email)
         assert person.submit("/verify-email", token=token).status_code == 200
         assert owner.me().json()["email_verified"]

@@ -120,12 +120,17 @@ def test_the_server_greets_with_all_one_needs_to_begin(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with ServerProcess(data) as server:
         assert re.fullmatch(r"http://(localhost|127\.0\.0\.1):\d+", server.url)
-        assert server.greeting.splitlines() == [
+        *lines, last = server.greeting.splitlines()
+        assert lines == [
             f"Keyturn answers at {server.url}",
             f"Data: {data}",
             f"Registration is open: POST {server.url}/api/v1/auth/register",
-            "To make a user: keyturn users create you@example.com",
         ]
+        create = last.removeprefix("To make a user: ")
+        done = subprocess.run(create, shell=True, input=PASSWORD, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout[:23]) == (0, "created you@example.com"), done.stderr
+        with Browser(server.url) as browser:
+            assert browser.login("you@example.com")["user"]["roles"] == []
         assert httpx2.get(f"{server.url}/healthz").json() == {"status": "ok"}
         assert data.stat().st_mode & 0o777 == 0o700
         # It finishes, then ends by the signal it was sent, as a service manager expects.

@@ -46,6 +46,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @each_page
+def test_every_table_has_a_head(page: Path) -> None:
+    """A blank line within one cuts it in two, and the second half is none any more, to readers and to these tests."""
+    for table in re.findall(r"(?:^\|.*\n)+", text_of(page), flags=re.MULTILINE):
+        assert re.search(r"\A.*\n\|[-:| ]+\|\n", table), table.partition("\n")[0]
+
+
+@each_page
 def test_every_file_of_the_project_that_is_named_exists(page: Path) -> None:
     """Those of the architecture are named from the package's folder, and have a test of their own."""
     for name in names_in(page):

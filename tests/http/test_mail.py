@@ -441,7 +441,7 @@ def production(tmp_path: Path) -> Iterator[LiveServer]:
 def test_the_outbox_is_shown_in_development_alone(server: LiveServer, production: LiveServer) -> None:
     with Person(server.url) as person:
         person.sign_up()
-        assert "No mail yet" not in person.open("/outbox").text or Post(server).letters()
+        assert Post(server).letters()
         assert "Verify your e-mail address" in person.open("/outbox").text
     with Person(production.url) as person:
         person.headers |= {"host": "auth.example.com", "x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7"}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,14 +65,21 @@ def serve(
     Every setting can also be given as KEYTURN_… in the environment, or in the TOML file that KEYTURN_CONFIG names.
     """
     settings = load_settings({"host": host, "port": port, "workers": workers, "data_dir": data_dir})
-    run_server(settings, lambda issuer: _announce(settings, issuer))
+    run_server(settings, lambda issuer: _announce(settings, issuer, data_dir))
 
 
-def _announce(settings: Settings, issuer: str) -> None:
+def _announce(settings: Settings, issuer: str, data_dir: Path | None) -> None:
     where = "the configured database" if settings.database_url is not None else settings.data_dir.absolute()
     lines = [f"Keyturn answers at {issuer}", f"Data: {where}"]
     if settings.registration == "open":
         lines.append(f"Registration is open: POST {issuer}{settings.base_path}/register")
-    lines.append("To make a user: keyturn users create you@example.com")
+    lines.append(f"To make a user: {_to_make_a_user(data_dir)}")
     typer.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _to_make_a_user(data_dir: Path | None) -> str:
+    """What to type in a shell for an account here, also where the environment is not on the PATH."""
+    program = "keyturn" if shutil.which("keyturn") else str(Path(sys.executable).with_name("keyturn"))
+    here = ["--data-dir", str(data_dir.absolute())] if data_dir else []
+    return shlex.join([program, "users", "create", "you@example.com", *here])

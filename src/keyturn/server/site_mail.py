@@ -78,8 +78,8 @@ class MailPages:
         async def change() -> Reply:
             token = validated(LinkForm, incoming.form).token
             owner = await self._owner(Purpose.VERIFY_EMAIL, token)
-            if self._is_somebody_else(incoming, owner):
-                return self._shown(MailLink(Purpose.VERIFY_EMAIL, token, signed_out=True), 403)
+            if refused := self._of_another_account(incoming, token, owner):
+                return self._shown(refused, 403)
             await self.api.storing.run(lambda: recovery.verify_email(self.api.context, token))
             return self._shown(MailLink(Purpose.VERIFY_EMAIL, done=True))
 
@@ -115,19 +115,20 @@ class MailPages:
             owner = await self._owner(purpose, token)
         except OneTimeTokenInvalid:
             return self._shown(MailLink(purpose, stale=True), 403)
-        signed_out = purpose is Purpose.VERIFY_EMAIL and self._is_somebody_else(incoming, owner)
-        return self._shown(MailLink(purpose, token, signed_out=signed_out))
+        refused = self._of_another_account(incoming, token, owner) if purpose is Purpose.VERIFY_EMAIL else None
+        return self._shown(refused or MailLink(purpose, token))
 
     async def _owner(self, purpose: Purpose, token: str) -> User:
         return await self.api.storing.run(lambda: owner_of(self.api.context, purpose, token))
 
-    def _is_somebody_else(self, incoming: Incoming, owner: User) -> bool:
-        """Whether the browser is not signed in to the account that a mail was about. Whoever has the mailbox need not have made
-        the account: with their address verified, a stranger's account would pass for theirs."""
+    def _of_another_account(self, incoming: Incoming, token: str, owner: User) -> MailLink | None:
+        """What is shown where the browser is not signed in to the account that a mail was about. Whoever has the mailbox need not
+        have made the account: with their address verified, a stranger's account would pass for theirs."""
         try:
-            return self.api.credentials.claims(incoming.headers).subject != owner.id
+            claims = self.api.credentials.claims(incoming.headers)
         except TokenError:
-            return True
+            return MailLink(Purpose.VERIFY_EMAIL, token, signed_out=True)
+        return None if claims.subject == owner.id else MailLink(Purpose.VERIFY_EMAIL, somebody_else=True)
 
     async def _done(self, incoming: Incoming, purpose: Purpose, change: Callable[[], Awaitable[Reply]]) -> Reply:
         try:

@@ -104,6 +104,8 @@ TEXTS: Mapping[str, str] = {
     "verify_email_about": "Confirm that you got our mail, and that the address is yours.",
     "verify_email_first": "Sign in to the account that the mail is about, so that nobody has your address verified for an "
     "account of theirs. If you made no account here, close this page: nothing has happened.",
+    "verify_email_elsewhere": "You are signed in to another account than the one that the mail is about. Sign out here, and "
+    "open the link of the mail again.",
     "verify_email_now": "Yes, this is my address",
     "verified": "Your address is verified",
     "verified_about": "Thank you. There is nothing else to do.",

@@ -162,6 +162,7 @@ class MailLink:
         done: whether it was done.
         stale: whether the link is not good any more.
         signed_out: whether one has to sign in to the account first.
+        somebody_else: whether one is signed in to another account.
         form: what it asks for.
     """
 
@@ -170,6 +171,7 @@ class MailLink:
     done: bool = False
     stale: bool = False
     signed_out: bool = False
+    somebody_else: bool = False
     form: Form = field(default_factory=Form)
 
 
