@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, product
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def me(browser: Browser) -> Json:
 
 def verify(server: LiveServer, email: str) -> User:
     """As a link in a mail does."""
-    user = administration.find_account(server.context, email).user._replace(email_verified=True)
+    user = replace(administration.find_account(server.context, email).user, email_verified=True)
     server.context.database.transact(lambda tx: tx.users.update(user))
     return user
 

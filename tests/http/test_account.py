@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.support.client import EMAIL, PASSWORD
@@ -290,7 +291,7 @@ def verified(server: LiveServer, signed_in: Answer) -> None:
     user_id = signed_in.json["user"]["id"]
 
     def work(tx: Transaction) -> None:
-        tx.users.update(tx.users.load_many([user_id])[user_id]._replace(email_verified=True))
+        tx.users.update(replace(tx.users.load_many([user_id])[user_id], email_verified=True))
 
     server.context.database.transact(work)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -289,7 +290,7 @@ def people(shared_server: LiveServer, guest: Browser, email: str) -> dict[str, s
     guest.register(disabled)
     administration.set_disabled(shared_server.context, _id(shared_server, disabled), disabled=True)
     imported = f"imported.{email}"
-    user = administration.find_account(shared_server.context, email).user._replace(id=imported, email=imported)
+    user = replace(administration.find_account(shared_server.context, email).user, id=imported, email=imported)
     account = Account(user, "pbkdf2_sha256$1000$salt$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g=")
     shared_server.context.database.transact(lambda tx: tx.users.insert(account))
     return {"known": email, "disabled": disabled, "imported": imported, "unknown": f"nobody.{email}"}
@@ -422,7 +423,7 @@ def test_a_name_with_control_characters_harms_no_mail(
 ) -> None:
     guest.register(email)
     user = administration.find_account(shared_server.context, email).user
-    forged = user._replace(full_name="A\r\nBcc: mallory@example.com\r\n\r\n<script>\x1b[31m\u2028\u202e")
+    forged = replace(user, full_name="A\r\nBcc: mallory@example.com\r\n\r\n<script>\x1b[31m\u2028\u202e")
     shared_server.context.database.transact(lambda tx: tx.users.update(forged))
     guest.call("POST", "/password/forgot", {"email": email})
     letter = post.newest(email, "/reset-password")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 Micros = int
@@ -46,9 +45,8 @@ class EndReason(StrEnum):
     IDLE = "idle"
 
 
-# What every refresh makes and replaces is a named tuple: a frozen dataclass sets each field through `object.__setattr__`, and
-# takes many times as long. Everything else is a dataclass: it has no order and no length, and equals nothing of another type.
-class User(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class User:
     """A person or a service that signs in. The canonical forms of e-mail address and username are unique.
 
     Attributes:
@@ -108,6 +106,9 @@ class Identity:
     created_at: Micros
 
 
+# What every refresh makes and replaces is a named tuple: a frozen dataclass sets each field through `object.__setattr__`, and
+# takes many times as long. Everything else is a dataclass: it has no order and no length, equals nothing of another type, and
+# becomes an object in JSON where an application answers with it.
 class Device(NamedTuple):
     """What a user recognises a session by.
 
@@ -238,7 +239,8 @@ class Mail:
     last_error: str = ""
 
 
-class AccessClaims(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
     """What a verified access token says. Times are seconds since the epoch (NumericDate, RFC 7519).
 
     Attributes:
@@ -252,7 +254,7 @@ class AccessClaims(NamedTuple):
     expires_at: int
     authenticated_at: int
     roles: tuple[str, ...] = ()
-    extra: Mapping[str, object] = MappingProxyType({})
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def update_profile(context: Context, claims: AccessClaims, changes: Mapping[str,
     def work(tx: Transaction) -> User:
         tx.users.lock(claims.subject)
         _, user = current_session(tx, claims)
-        changed = user._replace(**cleaned)
+        changed = replace(user, **cleaned)
         tx.users.update(changed)
         return changed
 
@@ -104,7 +104,7 @@ def change_email(context: Context, claims: AccessClaims, current_password: str |
 
     def work(tx: Transaction) -> User:
         _, user = lock_confirmed(tx, claims, account)
-        changed = user._replace(email=address, email_verified=False)
+        changed = replace(user, email=address, email_verified=False)
         tx.users.update(changed)
         tx.one_time_tokens.forget(user.id)
         queue(context, tx, MailKind.VERIFICATION, changed.email, changed)

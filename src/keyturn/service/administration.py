@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
 from keyturn.errors import NotFound
@@ -66,7 +67,7 @@ def set_disabled(context: Context, user_id: str, *, disabled: bool) -> User:
     """
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
-        changed = user._replace(disabled=disabled)
+        changed = replace(user, disabled=disabled)
         tx.users.update(changed)
         tx.one_time_tokens.forget(user.id)
         return changed, tx.sessions.end_of_user(user_id, EndReason.ACCOUNT_DISABLED) if disabled else []
@@ -84,7 +85,7 @@ def set_roles(context: Context, user_id: str, roles: tuple[str, ...]) -> User:
     check_roles(roles)
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
-        changed = user._replace(roles=roles, tokens_valid_from=max(tx.now, user.tokens_valid_from))
+        changed = replace(user, roles=roles, tokens_valid_from=max(tx.now, user.tokens_valid_from))
         tx.users.update(changed)
         return changed, []
 

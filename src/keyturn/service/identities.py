@@ -218,8 +218,8 @@ def connect(context: Context, person: Person, way: Way, claims: AccessClaims | N
             queue(context, tx, MailKind.IDENTITY_CONNECTED, account.user.email, account.user)
         elif known.user_id != account.user.id:
             raise IdentityTaken
-        if _is_theirs(account.user._replace(email_verified=True), person):
-            tx.users.update(account.user._replace(email_verified=True))
+        if _is_theirs(replace(account.user, email_verified=True), person):
+            tx.users.update(replace(account.user, email_verified=True))
         return account.user
 
     user = context.database.transact(work)

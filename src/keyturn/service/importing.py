@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -194,9 +194,9 @@ class Import:
         if account is None:
             raise InvalidInput("id", "The account was deleted meanwhile; import again.")
         before = account.user
-        changed = before._replace(**found.fields)
+        changed = replace(before, **found.fields)
         if set(changed.roles) != set(before.roles):
-            changed = changed._replace(tokens_valid_from=max(tx.now, before.tokens_valid_from))
+            changed = replace(changed, tokens_valid_from=max(tx.now, before.tokens_valid_from))
         tx.users.update(changed)
         if changed.email != before.email or changed.disabled:
             tx.one_time_tokens.forget(user_id)

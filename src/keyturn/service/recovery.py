@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keyturn.core.identity import canonical_email, clean_email
 from keyturn.core.model import AccessClaims, EndReason, MailKind, Micros, Purpose, User
 from keyturn.core.networks import network_of
@@ -56,7 +58,7 @@ def reset_password(context: Context, token: str, new_password: str, address: str
 
     def work(tx: Transaction) -> tuple[Micros, User, list[str]]:
         account = redeem(tx, Purpose.RESET_PASSWORD, token, owner.id)
-        user = account.user._replace(email_verified=True)
+        user = replace(account.user, email_verified=True)
         tx.users.update(user)
         tx.users.set_password_hash(user.id, new_hash)
         if not account.user.email_verified:
@@ -97,7 +99,7 @@ def verify_email(context: Context, token: str) -> User:
     owner = owner_of(context, Purpose.VERIFY_EMAIL, token)
 
     def work(tx: Transaction) -> User:
-        user = redeem(tx, Purpose.VERIFY_EMAIL, token, owner.id).user._replace(email_verified=True)
+        user = replace(redeem(tx, Purpose.VERIFY_EMAIL, token, owner.id).user, email_verified=True)
         tx.users.update(user)
         return user
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from traceback import extract_tb
 
 from keyturn.core import access_token, refresh_token
@@ -79,7 +79,7 @@ class Tokens:
         if taken:
             raise ClaimsHookFailed(f"The claims hook {name} gave {', '.join(taken)}, which is there already.")
         try:
-            minted = self._sign(claims._replace(extra={**claims.extra, **given}))
+            minted = self._sign(replace(claims, extra={**claims.extra, **given}))
             open_token(minted, types=ACCESS_TYPES, keys=self.access_keys.verifying)
         except (TypeError, ValueError, RecursionError, TokenRefused) as error:
             raise ClaimsHookFailed(f"What the claims hook {name} gave cannot be in a token: {error}.") from None

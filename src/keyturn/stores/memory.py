@@ -154,7 +154,7 @@ class MemoryUsers:
         if account is None:
             return
         self._refuse_taken(user)
-        self._accounts[user.id] = replace(account, user=user._replace(created_at=account.user.created_at))
+        self._accounts[user.id] = replace(account, user=replace(user, created_at=account.user.created_at))
 
     def set_password_hash(self, user_id: str, password_hash: str) -> None:
         account = self._accounts.get(user_id)

@@ -15,12 +15,12 @@ import pytest
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tests.support.client import PASSWORD, Browser
+from tests.support.client import EMAIL, PASSWORD, Browser
 from tests.support.faults import failing
 from tests.support.server import LiveServer
 
 from keyturn.adapters.fastapi import KeyturnAuth
-from keyturn.core.model import AccessClaims
+from keyturn.core.model import AccessClaims, User
 from keyturn.server.embedded import Embedded
 from keyturn.server.settings import Settings
 from keyturn.service import ending
@@ -93,6 +93,26 @@ def test_under_a_middleware_of_the_applications_own_every_call_answers(tmp_path:
     with serving(tmp_path, partial(under_a_middleware, reads=reads)) as server, Browser(server.url) as browser:
         use_everything(browser)
         assert browser.get("/healthz").headers["x-marked"] == "yes"
+
+
+def answering_what_it_is_given(auth: KeyturnAuth) -> FastAPI:
+    app = with_keyturn(auth)
+
+    @app.get("/who")
+    async def who(
+        session: AccessClaims = Depends(auth.current_session), user: User = Depends(auth.current_user)
+    ) -> dict[str, Any]:
+        return {"session": session, "user": user}
+
+    return app
+
+
+def test_what_the_dependencies_give_becomes_objects_with_names_in_an_answer(tmp_path: Path) -> None:
+    with serving(tmp_path, answering_what_it_is_given) as server, Browser(server.url) as browser:
+        browser.register(delivery="cookie")
+        answer = browser.get("/who").json()
+        assert answer["session"]["subject"] == answer["user"]["id"]
+        assert answer["user"]["email"] == EMAIL
 
 
 def send_refresh(server: LiveServer, token: str) -> HTTPConnection:

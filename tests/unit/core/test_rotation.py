@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -122,7 +123,7 @@ def test_an_expiry_is_not_written_so_a_clock_set_right_again_does_no_lasting_har
     assert story.present(story.first, after=-400 * DAY).verdict is Verdict.ROTATED
 
 
-@pytest.mark.parametrize("user", [USER._replace(disabled=True), None], ids=["disabled", "gone"])
+@pytest.mark.parametrize("user", [replace(USER, disabled=True), None], ids=["disabled", "gone"])
 def test_the_session_of_a_disabled_or_deleted_account_yields_nothing(story: Story, user: User | None) -> None:
     story.session = story.session._replace(user=user)
     assert story.present(story.first) == Decision(Verdict.ENDED, 1, reason=EndReason.ACCOUNT_DISABLED)

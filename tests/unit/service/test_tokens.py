@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from keyturn.core.keyring import KeyRing
@@ -38,7 +40,8 @@ def verifier_of(tokens: Tokens) -> Verifier:
 
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
 def test_the_largest_claims_still_fit_into_a_cookie(algorithm: str) -> None:
-    user = USER._replace(
+    user = replace(
+        USER,
         email="a" * 64 + "@" + ("b" * 60 + ".") * 3 + "example",
         username="\N{DESERET SMALL LETTER LONG I}" * 64,
         full_name='"' * 100 + "\N{GRINNING FACE}" * 100,
@@ -59,7 +62,7 @@ def test_no_personal_data_is_in_a_token_unless_a_setting_asks() -> None:
 
 def test_a_claim_that_the_user_has_not_is_left_out() -> None:
     tokens = tokens_with(claims=("username", "email", "full_name"))
-    user = USER._replace(username=None, full_name=None)
+    user = replace(USER, username=None, full_name=None)
     assert verifier_of(tokens).verify(tokens.mint_access(session_of(user), user, NOW, ID)[0]).extra == {
         "email": user.email
     }
@@ -80,7 +83,7 @@ def test_a_refresh_token_is_the_same_bytes_whenever_it_is_minted() -> None:
 
 
 def test_a_token_minted_right_after_a_change_of_roles_is_of_the_next_second() -> None:
-    user = USER._replace(tokens_valid_from=NOW + SECOND // 2)
+    user = replace(USER, tokens_valid_from=NOW + SECOND // 2)
     tokens = tokens_with()
     access, expires_in = tokens.mint_access(session_of(user), user, NOW + SECOND // 2 + 1, ID)
     said = verifier_of(tokens).verify(access)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 from typing import TypeVar
 
@@ -27,7 +28,7 @@ def sample_user(user_id: str = "u1", **changes: object) -> User:
         changes: fields that differ.
     """
     user = User(id=user_id, email=f"{user_id}@example.org", created_at=1_767_225_600 * SECOND)
-    return user._replace(**changes)  # type: ignore[arg-type]
+    return replace(user, **changes)  # type: ignore[arg-type]
 
 
 def sample_session(now: Micros, session_id: str = "s1", user_id: str = "u1", **changes: object) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event
 
 from keyturn.core.model import Account, EndReason, Micros, Session, User
@@ -122,7 +123,7 @@ class TransactionContract:
             account = transaction.users.lock("u1")
             if account is not None:
                 user = account.user
-                transaction.users.update(user._replace(full_name=str(int(user.full_name or "0") + 1)))
+                transaction.users.update(replace(user, full_name=str(int(user.full_name or "0") + 1)))
 
         at_once([lambda: database.transact(count)] * WRITERS)
         expect_equal(user_of(database), sample_user(full_name=str(WRITERS)))

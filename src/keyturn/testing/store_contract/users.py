@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from keyturn.core.model import Account, Micros
@@ -134,10 +135,10 @@ class UserContract:
         taken = sample_user("u1", username="kim")
         mine = sample_user("u2", username="lee")
         register(database, Account(taken, None), Account(mine, None))
-        expect_raises(EmailTaken, lambda: update(database, mine._replace(email=taken.email.upper())))
-        expect_raises(UsernameTaken, lambda: update(database, mine._replace(username="KIM")))
+        expect_raises(EmailTaken, lambda: update(database, replace(mine, email=taken.email.upper())))
+        expect_raises(UsernameTaken, lambda: update(database, replace(mine, username="KIM")))
         expect_equal(user_of(database, "u2"), mine)
-        respelt = mine._replace(username="LEE")
+        respelt = replace(mine, username="LEE")
         update(database, respelt)
         expect_equal(user_of(database, "u2"), respelt)
 
