@@ -10,7 +10,8 @@ import pytest
 from tests.support.client import Browser
 from tests.support.postgres import Cluster, running
 from tests.support.provider import Provider
-from tests.support.server import LiveServer
+from tests.support.server import APP, HOST, PUBLIC, LiveServer
+from tests.support.wire import Wire
 from tests.support.witness import WITNESS
 
 from keyturn.testing.fakes import FakeClock
@@ -55,6 +56,20 @@ def browser(server: LiveServer) -> Iterator[Browser]:
     """A client with a cookie jar, signed in nowhere."""
     with Browser(server.url) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server in production: its issuer is https, another origin is listed, and a proxy of this machine may stand before it."""
+    with LiveServer(tmp_path_factory.mktemp("production") / "data", issuer=PUBLIC, allowed_origins=(APP,)) as live:
+        yield live
+
+
+@pytest.fixture
+def public(production: LiveServer) -> Iterator[Wire]:
+    """A bare connection to it, by its public name."""
+    with Wire(production.address, host=HOST) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 from tests.support.client import BASE
@@ -43,19 +41,6 @@ HIDDEN = [
     f"{BASE}/users",
     f"{BASE}/admin",
 ]
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    data = Path(tmp_path_factory.mktemp("production")) / "data"
-    with LiveServer(data, issuer="https://auth.example.com") as live:
-        yield live
-
-
-@pytest.fixture
-def public(production: LiveServer) -> Iterator[Wire]:
-    with Wire(production.address, host="auth.example.com") as wire:
-        yield wire
 
 
 @pytest.mark.parametrize("path", HIDDEN)

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 from tests.support.client import PASSWORD
 from tests.support.history import rows_of
 from tests.support.refresh_requests import (
-    APP,
     COOKIE,
     CREDENTIALS,
     FRAMING,
-    HOST,
     JSON,
-    PUBLIC,
     REQUESTS,
     TOKEN,
     Request,
     missing,
 )
-from tests.support.server import LiveServer
+from tests.support.server import APP, HOST, LiveServer
 from tests.support.wire import Answer, Wire, statuses
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    data = Path(tmp_path_factory.mktemp("production")) / "data"
-    with LiveServer(data, issuer=PUBLIC, allowed_origins=(APP,)) as live:
-        yield live
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.client import PASSWORD
-from tests.support.server import LiveServer
+from tests.support.server import PUBLIC, LiveServer
 from tests.support.wire import Answer, Wire, bearer, cookie
 
 from keyturn.service.context import Context
 
-PUBLIC = "https://auth.example.com"
 API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 ALWAYS = {
     "x-content-type-options": "nosniff",
@@ -25,18 +24,6 @@ ALWAYS = {
     "cross-origin-resource-policy": "same-origin",
     "vary": "Sec-Fetch-Site, Origin, Cookie, Authorization",
 }
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with LiveServer(tmp_path_factory.mktemp("production") / "data", issuer=PUBLIC) as live:
-        yield live
-
-
-@pytest.fixture
-def public(production: LiveServer) -> Iterator[Wire]:
-    with Wire(production.address, host="auth.example.com") as connection:
-        yield connection
 
 
 def one_of_each(wire: Wire, email: str) -> list[Answer]:

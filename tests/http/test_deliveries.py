@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer, cookie
 
-PUBLIC = "https://auth.example.com"
 MONTHS = 180 * 86_400
-
-
-@pytest.fixture(scope="module")
-def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server in production: its issuer is https, and a proxy of this machine stands before it."""
-    with LiveServer(tmp_path_factory.mktemp("secure") / "data", issuer=PUBLIC) as live:
-        yield live
-
-
-@pytest.fixture
-def secure(secure_server: LiveServer) -> Iterator[Wire]:
-    with Wire(secure_server.address, host="auth.example.com") as connection:
-        yield connection
 
 
 def _register(wire: Wire, email: str, **more: object) -> Answer:
@@ -72,30 +56,30 @@ def test_body_puts_both_tokens_in_the_body_and_sets_no_cookie(wire: Wire, email:
         assert answer.json["refresh_token"].count(".") == answer.json["access_token"].count(".") == 2
 
 
-def test_behind_an_https_issuer_the_cookies_are_secure_and_bound_to_the_host(secure: Wire, email: str) -> None:
-    answer = _register(secure, email, delivery="cookie")
+def test_behind_an_https_issuer_the_cookies_are_secure_and_bound_to_the_host(public: Wire, email: str) -> None:
+    answer = _register(public, email, delivery="cookie")
     refresh, access = answer.cookies["__Host-keyturn_refresh"], answer.cookies["__Host-keyturn_access"]
     assert answer.values("set-cookie") == [
         f"__Host-keyturn_refresh={refresh}; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age={MONTHS}",
         f"__Host-keyturn_access={access}; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600",
     ]
-    split = _login(secure, email)
+    split = _login(public, email)
     token = split.cookies["__Host-keyturn_refresh"]
     assert split.values("set-cookie") == [
         f"__Host-keyturn_refresh={token}; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age={MONTHS}"
     ]
 
 
-def test_behind_an_https_issuer_the_names_without_prefix_mean_nothing(secure: Wire, email: str) -> None:
-    answer = _register(secure, email, delivery="cookie")
+def test_behind_an_https_issuer_the_names_without_prefix_mean_nothing(public: Wire, email: str) -> None:
+    answer = _register(public, email, delivery="cookie")
     refresh, access = answer.cookies["__Host-keyturn_refresh"], answer.cookies["__Host-keyturn_access"]
     assert (
-        secure.call("POST", "/refresh-token", headers=[cookie(keyturn_refresh=refresh)]).code == "refresh_token_missing"
+        public.call("POST", "/refresh-token", headers=[cookie(keyturn_refresh=refresh)]).code == "refresh_token_missing"
     )
-    assert secure.call("GET", "/me", headers=[cookie(keyturn_access=access)]).code == "access_token_missing"
+    assert public.call("GET", "/me", headers=[cookie(keyturn_access=access)]).code == "access_token_missing"
     prefixed = cookie(**{"__Host-keyturn_access": access, "__Host-keyturn_refresh": refresh})
-    assert secure.call("GET", "/me", headers=[prefixed]).status == 200
-    assert secure.call("POST", "/refresh-token", headers=[prefixed]).status == 200
+    assert public.call("GET", "/me", headers=[prefixed]).status == 200
+    assert public.call("POST", "/refresh-token", headers=[prefixed]).status == 200
 
 
 @pytest.mark.parametrize(
@@ -109,9 +93,9 @@ def test_no_header_makes_the_cookies_of_an_http_issuer_secure(wire: Wire, email:
     assert "Secure" not in line
 
 
-def test_no_header_makes_the_cookies_of_an_https_issuer_insecure(secure: Wire, email: str) -> None:
+def test_no_header_makes_the_cookies_of_an_https_issuer_insecure(public: Wire, email: str) -> None:
     body = {"email": email, "password": PASSWORD}
-    (line,) = secure.call("POST", "/register", body, headers=[("x-forwarded-proto", "http")]).values("set-cookie")
+    (line,) = public.call("POST", "/register", body, headers=[("x-forwarded-proto", "http")]).values("set-cookie")
     assert line.startswith("__Host-keyturn_refresh=")
     assert "; Secure;" in line
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
 from tests.support.client import PASSWORD
-from tests.support.server import LiveServer
+from tests.support.server import APP, PUBLIC
 from tests.support.wire import Answer, Wire, bearer, cookie
-
-PUBLIC = "https://auth.example.com"
-APP = "https://app.example.com"
 
 SITES = (None, "same-origin", "same-site", "cross-site", "none", "", "SAME-ORIGIN", "same-origin, same-origin")
 ORIGINS = (
@@ -36,19 +32,6 @@ def passes(site: str | None, origin: str | None) -> bool:
     if site is not None:
         return site == "same-origin"
     return origin in {None, PUBLIC}
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    data = tmp_path_factory.mktemp("production") / "data"
-    with LiveServer(data, issuer=PUBLIC, allowed_origins=(APP,)) as live:
-        yield live
-
-
-@pytest.fixture
-def public(production: LiveServer) -> Iterator[Wire]:
-    with Wire(production.address, host="auth.example.com") as connection:
-        yield connection
 
 
 def said(site: str | None, origin: str | None) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from itertools import count, product
 from urllib.parse import quote
 
 import pytest
-from tests.http.test_origin import APP, ORIGINS, PUBLIC, SITES, passes, said
+from tests.http.test_origin import ORIGINS, SITES, passes, said
 from tests.support.client import PASSWORD
 from tests.support.pages import NAVIGATION, Person, words_of
 from tests.support.server import LiveServer
@@ -31,23 +31,15 @@ def person(stranger: Person, email: str) -> Person:
     return stranger
 
 
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    data = tmp_path_factory.mktemp("production") / "data"
-    with LiveServer(data, issuer=PUBLIC, allowed_origins=(APP,)) as live:
-        yield live
-
-
 @pytest.mark.parametrize("path", FORMS)
-def test_a_form_passes_by_the_same_rules_as_a_call(production: LiveServer, path: str) -> None:
-    with Wire(production.address, host="auth.example.com") as public:
-        for site, origin in product(SITES, ORIGINS):
-            answer = public.call("POST", f"/{path}", headers=[*said(site, origin), FORM], body=b"")
-            assert (b"cross_origin" in answer.body) != passes(site, origin)
-        from_elsewhere = [*said("cross-site", "null"), *NAVIGATION.items(), FORM]
-        answer = public.call("POST", f"/{path}", headers=from_elsewhere, body=b"\xff not read")
-        assert answer.status == 403
-        assert b"This form was sent from another site" in answer.body
+def test_a_form_passes_by_the_same_rules_as_a_call(public: Wire, path: str) -> None:
+    for site, origin in product(SITES, ORIGINS):
+        answer = public.call("POST", f"/{path}", headers=[*said(site, origin), FORM], body=b"")
+        assert (b"cross_origin" in answer.body) != passes(site, origin)
+    from_elsewhere = [*said("cross-site", "null"), *NAVIGATION.items(), FORM]
+    answer = public.call("POST", f"/{path}", headers=from_elsewhere, body=b"\xff not read")
+    assert answer.status == 403
+    assert b"This form was sent from another site" in answer.body
 
 
 def test_forms_from_elsewhere_change_nothing(person: Person, email: str) -> None:

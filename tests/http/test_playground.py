@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.client import Browser
-from tests.support.server import LiveServer
+from tests.support.server import PUBLIC, LiveServer
 from tests.support.wire import Wire
 
 from keyturn.server.playground import MAX_VISITS
 
-PUBLIC = "https://auth.example.com"
 ADDRESSES = [
     ("GET", "/playground"),
     ("GET", "/playground.js"),
@@ -53,15 +51,6 @@ class Visitor:
 @pytest.fixture
 def player(guest: Browser) -> Visitor:
     return Visitor(guest)
-
-
-@pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    with (
-        LiveServer(tmp_path_factory.mktemp("production") / "data", issuer=PUBLIC) as live,
-        Wire(live.address, host="auth.example.com") as wire,
-    ):
-        yield wire
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)

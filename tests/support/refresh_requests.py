@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tests.support.client import BASE
+from tests.support.server import APP, HOST, PUBLIC
 
-HOST = "auth.example.com"
-PUBLIC = f"https://{HOST}"
-APP = "https://app.example.com"
 PATH = f"{BASE}/refresh-token"
 COOKIE = "cookie: __Host-keyturn_refresh=<cookie>"
 JSON = "content-type: application/json"

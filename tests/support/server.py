@@ -35,6 +35,11 @@ from keyturn.stores.sql.sqlite import create
 from keyturn.testing.fakes import FakeClock, SeededEntropy
 
 ROOT = Path(__file__).parents[2]
+HOST = "auth.example.com"
+PUBLIC = f"https://{HOST}"
+"""The issuer of a server in production."""
+APP = "https://app.example.com"
+"""Another origin that it lists."""
 
 _starts = itertools.count(1)
 
