@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.attacks import Visitor
 from tests.support.server import LiveServer
+from tests.support.unsafe import UNSAFE
 from tests.support.wire import Wire, bearer
 
 EVIL = "https://evil.example"
@@ -21,18 +22,6 @@ FORMS = (
     (None, b""),
 )
 """What a form or a simple fetch can send without asking first, and what it could if it asked."""
-
-UNSAFE = (
-    ("POST", "/register"),
-    ("POST", "/login"),
-    ("POST", "/refresh-token"),
-    ("POST", "/logout"),
-    ("POST", "/logout-all"),
-    ("PATCH", "/me"),
-    ("DELETE", "/me"),
-    ("DELETE", "/sessions/0123456789abcdef01234567"),
-    ("POST", "/password"),
-)
 
 FOREIGN = (
     {"sec-fetch-site": "cross-site", "origin": EVIL},
