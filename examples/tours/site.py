@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from keyturn.adapters.fastapi import KeyturnAuth
 from keyturn.core.model import AccessClaims, User
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError
+from keyturn.http.headers import Headers
 from keyturn.http.problems import problem_of
 from keyturn.web.words import ELSEWHERE, ENDED
 
@@ -85,7 +86,7 @@ class Plain:
     async def who(self, request: Request) -> tuple[AccessClaims, User] | None:
         """Whoever the access cookie names; none if there is no valid one at the moment."""
         try:
-            session = self.auth.keyturn.guard.session(request.method, request.scope["headers"])
+            session = self.auth.keyturn.guard.session(request.method, Headers(request.scope["headers"]))
             return session, await self.auth.keyturn.user(session)
         except (AccessTokenMissing, AccessTokenInvalid):
             return None
@@ -120,7 +121,7 @@ class Plain:
     async def later(self, request: Request, form: dict[str, str]) -> Response:
         """For a form that came without a valid cookie: nothing that was typed is lost, and nothing is done yet."""
         # The script sends it again from a page of ours, so it must have come from one.
-        self.auth.keyturn.guard.origins.check(request.method, request.scope["headers"])
+        self.auth.keyturn.guard.origins.check(request.method, Headers(request.scope["headers"]))
         kept = kept_of(form)
         if self.may_be_signed_in(request):
             return self.page("moment.html", page="moment", action=request.url.path, kept=kept)

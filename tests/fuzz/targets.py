@@ -35,6 +35,7 @@ from keyturn.core.model import SECOND
 from keyturn.errors import RefreshTokenInvalid
 from keyturn.http.cookies import DuplicateCookie, read_cookie
 from keyturn.http.forwarded import client_of
+from keyturn.http.headers import Headers
 from keyturn.http.origin import is_loopback_origin
 from keyturn.server.durations import format_duration, parse_duration
 from keyturn.server.origins import origin_of
@@ -110,7 +111,7 @@ def cookies(data: bytes) -> bool:
     lines = data.split(b"\n")
     found = [value for line in lines for value in naive.cookies_called(b"__Host-keyturn_refresh", line)]
     try:
-        value = read_cookie([(b"cookie", line) for line in lines], "__Host-keyturn_refresh")
+        value = read_cookie(Headers([(b"cookie", line) for line in lines]), "__Host-keyturn_refresh")
     except DuplicateCookie:
         assert len(found) > 1
         return False

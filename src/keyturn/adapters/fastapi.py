@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from keyturn.core.model import AccessClaims, User
 from keyturn.errors import KeyturnError, SettingsError
+from keyturn.http.headers import Headers
 from keyturn.http.problems import MEDIA_TYPE, problem_of
 from keyturn.server.embedded import Embedded, open_embedded
 
@@ -126,7 +127,7 @@ class KeyturnAuth:
         bearer, cookie = self._schemes()
 
         async def current_session(request: Request, _bearer: Any = bearer, _cookie: Any = cookie) -> AccessClaims:
-            return self.keyturn.guard.session(request.method, request.scope["headers"])
+            return self.keyturn.guard.session(request.method, Headers(request.scope["headers"]))
 
         return current_session
 
@@ -136,7 +137,7 @@ class KeyturnAuth:
         async def optional_session(
             request: Request, _bearer: Any = bearer, _cookie: Any = cookie
         ) -> AccessClaims | None:
-            return self.keyturn.guard.session_if_any(request.method, request.scope["headers"])
+            return self.keyturn.guard.session_if_any(request.method, Headers(request.scope["headers"]))
 
         return optional_session
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyturn.errors import KeyturnError
-from keyturn.http.headers import RawHeaders
+from keyturn.http.headers import Headers
 
 
 class DuplicateCookie(KeyturnError):
@@ -93,7 +93,7 @@ class CookieNames:
         return "; ".join(parts)
 
 
-def read_cookie(headers: RawHeaders, name: str) -> str | None:
+def read_cookie(headers: Headers, name: str) -> str | None:
     """The value of one cookie, byte for byte.
 
     Args:
@@ -103,15 +103,16 @@ def read_cookie(headers: RawHeaders, name: str) -> str | None:
     Raises:
         DuplicateCookie: it came more than once, with whatever values.
     """
-    wanted = name.encode("ascii")
+    wanted = f"{name}=".encode("ascii")
     found = [
-        value
-        for key, header in headers
-        if key == b"cookie" and wanted in header
+        part
+        for header in headers.lines(b"cookie")
+        if wanted in header
         for part in header.split(b";")
-        for cookie_name, equals, value in [part.strip(b" \t").partition(b"=")]
-        if equals and cookie_name == wanted
+        if part.lstrip(b" \t").startswith(wanted)
     ]
+    if not found:
+        return None
     if len(found) > 1:
         raise DuplicateCookie
-    return found[0].decode("latin-1") if found else None
+    return found[0].strip(b" \t")[len(wanted) :].decode("latin-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from keyturn.core.model import Device
-from keyturn.http.headers import RawHeaders, single_value
+from keyturn.http.headers import Headers
 
 _MAX_LENGTH = 80
 
@@ -29,14 +29,14 @@ _SYSTEMS = (
 )
 
 
-def device_of(headers: RawHeaders, address: str) -> Device:
+def device_of(headers: Headers, address: str) -> Device:
     """The device that sent a request.
 
     Args:
         headers: of the request.
         address: the client's.
     """
-    agent = single_value(headers, b"user-agent") or ""
+    agent = headers.single(b"user-agent") or ""
     program = next((name for name, pattern in _PROGRAMS if pattern.search(agent)), None)
     system = next((name for name, pattern in _SYSTEMS if pattern.search(agent)), None)
     if program is None:

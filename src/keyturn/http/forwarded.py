@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from keyturn.errors import KeyturnError
-from keyturn.http.headers import RawHeaders, all_values
+from keyturn.http.headers import Headers
 
 Network = IPv4Network | IPv6Network
 
@@ -36,9 +36,9 @@ class Client:
     trusted: bool
 
 
-def was_forwarded(headers: RawHeaders) -> bool:
+def was_forwarded(headers: Headers) -> bool:
     """Whether a proxy says that it passed a request on. A client may say so too, but cannot keep a proxy from it."""
-    return any(name in _OF_PROXIES for name, _ in headers)
+    return any(name in headers for name in _OF_PROXIES)
 
 
 @lru_cache(maxsize=1024)
@@ -66,7 +66,7 @@ def _direct(peer: str, proxies: tuple[Network, ...]) -> Client | None:
     return Client(peer, trusted=not peer or (address is not None and address.is_loopback))
 
 
-def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> Client:
+def client_of(peer: str, headers: Headers, proxies: Collection[Network]) -> Client:
     """The client of a request.
 
     `X-Forwarded-For` is believed only from a listed proxy, and then its right-most entry that is no listed proxy itself:
@@ -80,7 +80,7 @@ def client_of(peer: str, headers: RawHeaders, proxies: Collection[Network]) -> C
     direct = _direct(peer, tuple(proxies))
     if direct is not None:
         return direct
-    hops = [hop.strip(" \t") for value in all_values(headers, b"x-forwarded-for") for hop in value.split(",")]
+    hops = [hop.strip(" \t") for value in headers.all(b"x-forwarded-for") for hop in value.split(",")]
     while hops:
         hop = hops.pop()
         if not _listed(hop, proxies):

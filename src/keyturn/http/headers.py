@@ -1,20 +1,54 @@
-"""Request headers as they came: a list of pairs of bytes, names in lower case, as in ASGI."""
+"""Request headers as they came: pairs of bytes, names in lower case, as in ASGI. They are read once and then asked by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
-def all_values(headers: RawHeaders, name: bytes) -> list[str]:
-    """Every value of a header, in order. Bytes outside ASCII survive as Latin-1, and match nothing of ours."""
-    return [value.decode("latin-1") for key, value in headers if key == name]
+class Headers:
+    """The headers of one request. Their values, cookies and tokens among them, are in no repr.
 
+    Bytes outside ASCII survive as Latin-1, and match nothing of ours.
 
-def single_value(headers: RawHeaders, name: bytes) -> str | None:
-    """The value of a header that came exactly once; one that came twice means nothing certain and counts as empty."""
-    values = [value for key, value in headers if key == name]
-    if not values:
-        return None
-    return values[0].decode("latin-1") if len(values) == 1 else ""
+    Args:
+        raw: in the order in which they came.
+    """
+
+    __slots__ = ("_one", "_raw")
+
+    def __init__(self, raw: RawHeaders) -> None:
+        self._raw = raw
+        self._one = dict(raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._one
+
+    @property
+    def size(self) -> int:
+        """Of all names and values, in bytes."""
+        return sum(map(len, chain.from_iterable(self._raw)))
+
+    def lines(self, name: bytes) -> list[bytes]:
+        """Every value of a header, in order, byte for byte."""
+        if name not in self._one:
+            return []
+        if len(self._one) == len(self._raw):
+            return [self._one[name]]
+        return [value for key, value in self._raw if key == name]
+
+    def all(self, name: bytes) -> list[str]:
+        """Every value of a header, in order."""
+        return [value.decode("latin-1") for value in self.lines(name)]
+
+    def single(self, name: bytes) -> str | None:
+        """The value of a header that came exactly once; one that came twice means nothing certain and counts as empty."""
+        if name not in self._one:
+            return None
+        values = self.lines(name)
+        return values[0].decode("latin-1") if len(values) == 1 else ""

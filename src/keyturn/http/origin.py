@@ -7,7 +7,7 @@ from collections.abc import Collection
 from ipaddress import ip_address
 
 from keyturn.errors import KeyturnError
-from keyturn.http.headers import RawHeaders, single_value
+from keyturn.http.headers import Headers
 
 MAX_PORT = 65_535
 _HTTP_ORIGIN = re.compile(r"http://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.IGNORECASE | re.ASCII)
@@ -56,7 +56,7 @@ class OriginPolicy:
     def is_ours(self, origin: str) -> bool:
         return origin == self._issuer or (self._loopback and is_loopback_origin(origin))
 
-    def check(self, method: str, headers: RawHeaders) -> None:
+    def check(self, method: str, headers: Headers) -> None:
         """Refuse an unsafe request that a browser says came from elsewhere.
 
         A request with neither `Sec-Fetch-Site` nor `Origin` comes from no browser of this decade, and passes.
@@ -66,10 +66,10 @@ class OriginPolicy:
         """
         if method in SAFE_METHODS:
             return
-        origin = single_value(headers, b"origin")
+        origin = headers.single(b"origin")
         if origin is not None and self.is_allowed(origin):
             return
-        site = single_value(headers, b"sec-fetch-site")
+        site = headers.single(b"sec-fetch-site")
         passes = site == "same-origin" if site is not None else origin is None or self.is_ours(origin)
         if not passes:
             raise CrossOrigin

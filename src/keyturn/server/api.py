@@ -255,6 +255,6 @@ def _seconds_left(grant: Grant) -> int:
 
 def _original_method(incoming: Incoming) -> str:
     """The method of the request that a proxy asks about. If it does not say, or says two things, the strictest is assumed."""
-    names = (b"x-forwarded-method", b"x-original-method")
-    named = [value.decode("latin-1").upper() for name, value in incoming.headers if name in names]
+    headers = incoming.headers
+    named = [method.upper() for method in (*headers.all(b"x-forwarded-method"), *headers.all(b"x-original-method"))]
     return named[0] if named and all(method in SAFE_METHODS for method in named) else "POST"

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic_core import to_json
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.core.model import SECOND
 from keyturn.errors import KeyturnError
-from keyturn.http.headers import all_values
+from keyturn.http.headers import Headers
 from keyturn.http.origin import OriginPolicy
 from keyturn.http.security import API_POLICY
 from keyturn.ports import Transaction
@@ -44,7 +45,7 @@ MAX_COUNTERS = 1_000_000
 """How many counters are kept at the most: about 150 MB."""
 
 
-_NO_PARAMETERS: Mapping[str, str] = {}
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -58,7 +59,8 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["keyturn.route"] = self.path
-        method, headers = scope["method"], scope["headers"]
+        method: str = scope["method"]
+        headers: Headers = scope["keyturn.headers"]
         call = self._find(method)
         self.origins.check(method, headers)
         incoming = Incoming(
@@ -68,11 +70,14 @@ class Endpoint:
             received_at=scope["keyturn.received_at"],
             is_gone=partial(has_hung_up, receive),
             query=scope.get("query_string", b""),
-            path=scope.get("path_params", _NO_PARAMETERS),
+            path=scope.get("path_params", _NOTHING),
             body=await read_body(headers, receive, call.body) if call.body is not None else None,
-            form=await read_form(headers, receive) if call.takes_form else {},
+            form=await read_form(headers, receive) if call.takes_form else _NOTHING,
         )
-        await _answer(await call.run(incoming), method, send)
+        reply = await call.run(incoming)
+        content = _content(reply)
+        await send({"type": "http.response.start", "status": reply.status, "headers": _head(reply, len(content))})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})
 
     def _find(self, method: str) -> Call:
         call = self.calls.get("GET" if method == "HEAD" else method)
@@ -82,23 +87,33 @@ class Endpoint:
         return call
 
 
-async def _answer(reply: Reply, method: str, send: Send) -> None:
-    headers = dict(reply.headers)
-    content = b""
+def _content(reply: Reply) -> bytes:
+    if reply.content is None:
+        return b""
+    return reply.content.html.encode() if isinstance(reply.content, Document) else to_json(reply.content)
+
+
+def _head(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer.
+
+    Args:
+        reply: the answer.
+        length: of its body, in bytes.
+    """
+    headers = _encoded(reply.headers)
     if isinstance(reply.content, Document):
-        headers |= {**reply.content.headers, "content-type": "text/html; charset=utf-8"}
-        content = reply.content.html.encode()
+        headers |= {**_encoded(reply.content.headers), b"content-type": b"text/html; charset=utf-8"}
     elif reply.content is not None:
-        headers["content-type"] = "application/json"
-        content = to_json(reply.content)
+        headers[b"content-type"] = b"application/json"
     if reply.status not in _WITHOUT_BODY:
-        headers["content-length"] = str(len(content))
+        headers[b"content-length"] = b"%d" % length
     if reply.private:
-        headers["cache-control"] = "no-store"
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in reply.cookies]
-    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})
+        headers[b"cache-control"] = b"no-store"
+    return [*headers.items(), *[(b"set-cookie", cookie.encode("latin-1")) for cookie in reply.cookies]]
+
+
+def _encoded(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {name.encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +142,7 @@ class Page:
             # Whatever else a request says: otherwise a browser would fetch the file anew with every new cookie.
             tag = f'"{hashlib.sha256(self.content.encode()).hexdigest()[:16]}"'
             headers |= {"cache-control": self.cached, "vary": "Origin", "etag": tag}
-            if any(tag in known for known in all_values(scope["headers"], b"if-none-match")):
+            if any(tag in known for known in scope["keyturn.headers"].all(b"if-none-match")):
                 await Response(status_code=304, headers=headers)(scope, receive, send)
                 return
         await Response(self.content, headers=headers, media_type=self.media_type)(scope, receive, send)
@@ -166,8 +181,8 @@ def router(
     patterns = [Route(endpoint.path, endpoint) for endpoint in endpoints if "{" in endpoint.path]
     others = Router(patterns, redirect_slashes=False, lifespan=lifespan)
 
-    async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        await plain.get(scope.get("path", ""), others)(scope, receive, send)
+    def route(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return plain.get(scope.get("path", ""), others)(scope, receive, send)
 
     return route
 

@@ -9,8 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from keyturn.errors import Overloaded
 
@@ -18,8 +17,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Q, A]):
+class _Waiting(NamedTuple, Generic[Q, A]):
     item: Q
     is_gone: Callable[[], bool]
     answer: asyncio.Future[A]
@@ -40,7 +38,7 @@ class Batcher(Generic[Q, A]):
         self._size = size
         self._waiting: deque[_Waiting[Q, A]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keyturn-refresh")
-        self._running: asyncio.Task[None] | None = None
+        self._is_busy = False
 
     async def submit(self, item: Q, is_gone: Callable[[], bool]) -> A:
         """The answer to an item.
@@ -55,11 +53,14 @@ class Batcher(Generic[Q, A]):
         """
         if len(self._waiting) >= self._queue:
             raise Overloaded
-        waiting: _Waiting[Q, A] = _Waiting(item, is_gone, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._running is None:
-            self._running = asyncio.create_task(self._drain())
-        return await waiting.answer
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[A] = loop.create_future()
+        self._waiting.append(_Waiting(item, is_gone, answer))
+        if not self._is_busy:
+            self._is_busy = True
+            # Not at once: whoever arrives at the same moment comes along.
+            loop.call_soon(self._begin, loop)
+        return await answer
 
     @property
     def waiting(self) -> int:
@@ -70,30 +71,39 @@ class Batcher(Generic[Q, A]):
         """Let the last batch finish."""
         self._thread.shutdown(wait=True)
 
-    async def _drain(self) -> None:
-        try:
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
-                await self._run([waiting for waiting in batch if not self._dropped(waiting)])
-        finally:
-            self._running = None
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send the next batch to the thread, if anybody waits."""
+        self._is_busy = False
+        while self._waiting:
+            next_ones = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
+            batch = [waiting for waiting in next_ones if not self._dropped(waiting)]
+            if batch:
+                self._is_busy = True
+                self._thread.submit(self._run, loop, batch)
+                return
 
     def _dropped(self, waiting: _Waiting[Q, A]) -> bool:
         if not waiting.answer.done() and waiting.is_gone():
             waiting.answer.set_exception(Overloaded())
         return waiting.answer.done()
 
-    async def _run(self, batch: list[_Waiting[Q, A]]) -> None:
-        if not batch:
-            return
-        items = [waiting.item for waiting in batch]
+    def _run(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting[Q, A]]) -> None:
+        """Decide a batch, in the thread. The event loop hears of all its answers at once."""
         try:
-            answers = await asyncio.get_running_loop().run_in_executor(self._thread, self._decide, items)
+            answered = list(zip(batch, self._decide([waiting.item for waiting in batch]), strict=True))
         except Exception as error:  # whoever waits must hear of it, whatever it is
-            for waiting in batch:
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(error)
-            return
-        for waiting, answer in zip(batch, answers, strict=True):
+            loop.call_soon_threadsafe(self._fail, loop, batch, error)
+        else:
+            loop.call_soon_threadsafe(self._answer, loop, answered)
+
+    def _answer(self, loop: asyncio.AbstractEventLoop, answered: list[tuple[_Waiting[Q, A], A]]) -> None:
+        for waiting, answer in answered:
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
+        self._begin(loop)
+
+    def _fail(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting[Q, A]], error: Exception) -> None:
+        for waiting in batch:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)
+        self._begin(loop)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import cache
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from starlette.types import Message, Receive
@@ -14,7 +16,7 @@ from keyturn.core.model import Micros
 from keyturn.core.strict_json import NotStrictJson, parse
 from keyturn.errors import KeyturnError
 from keyturn.http.forwarded import Client
-from keyturn.http.headers import RawHeaders, all_values, single_value
+from keyturn.http.headers import Headers
 from keyturn.http.problems import InvalidRequest, MalformedJson, TooLarge, UnsupportedMediaType
 from keyturn.server.schemas import Answer, Body
 
@@ -23,10 +25,10 @@ B = TypeVar("B", bound=Body)
 
 _MAX_JSON_DEPTH = 8
 _MAX_JSON_MEMBERS = 64
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A request that was read, and whose body is as its call wants it.
 
     Attributes:
@@ -38,14 +40,20 @@ class Incoming:
     """
 
     method: str
-    headers: RawHeaders
+    headers: Headers
     client: Client
     received_at: Micros
     is_gone: Callable[[], bool]
-    path: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = _NOTHING
     body: Body | None = None
-    form: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query: bytes = field(default=b"", repr=False)
+    form: Mapping[str, str] = _NOTHING
+    query: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without what somebody typed, or a link says."""
+        return (
+            f"Incoming({self.method}, {self.path}, {self.client}, received_at={self.received_at}, body={self.body!r})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,7 @@ class Document:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer.
 
     Attributes:
@@ -73,9 +80,13 @@ class Reply:
 
     status: int = 200
     content: Mapping[str, object] | Document | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NOTHING
     cookies: Sequence[str] = ()
     private: bool = True
+
+    def __repr__(self) -> str:
+        """Without its content and its cookies: both hold tokens."""
+        return f"Reply({self.status}, {dict(self.headers)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,12 @@ class Call:
 def has_hung_up(receive: Receive) -> bool:
     """Whether the client of a request is gone, without waiting for it to go. Its body must have been read.
 
-    One step of `receive` tells: it either has the news already or begins to wait for it.
+    Whoever made `receive` may have a method of this name that knows. Otherwise one step of `receive` tells: it either has the
+    news already or begins to wait for it.
     """
+    knows: Callable[[], bool] | None = getattr(getattr(receive, "__self__", receive), "has_hung_up", None)
+    if knows is not None:
+        return knows()
     step = receive().__await__()
     try:
         next(step)
@@ -142,6 +157,9 @@ class Listening:
             self._rest = asyncio.create_task(self._hear_the_end())
         return message
 
+    def has_hung_up(self) -> bool:
+        return self._rest is not None and self._rest.done() and self._rest.result()["type"] == "http.disconnect"
+
     def close(self) -> None:
         """The answer is out: nobody listens any more."""
         if self._rest is not None:
@@ -154,7 +172,7 @@ class Listening:
             return {"type": "http.disconnect"}
 
 
-async def read_body(headers: RawHeaders, receive: Receive, model: type[B]) -> B:
+async def read_body(headers: Headers, receive: Receive, model: type[Body]) -> Body:
     """The body of a request, checked.
 
     Args:
@@ -165,12 +183,12 @@ async def read_body(headers: RawHeaders, receive: Receive, model: type[B]) -> B:
     Raises:
         TooLarge, UnsupportedMediaType, MalformedJson, InvalidRequest
     """
-    if all_values(headers, b"content-encoding"):
+    if b"content-encoding" in headers:
         raise UnsupportedMediaType
     data = await read_limited(headers, receive)
     if not data:
-        return validated(model, {})
-    if not _is_json(single_value(headers, b"content-type")):
+        return _of_nothing(model)
+    if not _is_json(headers.single(b"content-type")):
         raise UnsupportedMediaType
     try:
         parsed = parse(data, max_depth=_MAX_JSON_DEPTH, max_members=_MAX_JSON_MEMBERS)
@@ -179,14 +197,20 @@ async def read_body(headers: RawHeaders, receive: Receive, model: type[B]) -> B:
     return validated(model, parsed)
 
 
-async def read_limited(headers: RawHeaders, receive: Receive) -> bytes:
+@cache
+def _of_nothing(model: type[Body]) -> Body:
+    """What an empty body says. All requests may share it: a body does not change."""
+    return validated(model, {})
+
+
+async def read_limited(headers: Headers, receive: Receive) -> bytes:
     """The bytes of a body.
 
     Raises:
         TooLarge
         MalformedJson: the client hung up before the end; nobody reads the answer.
     """
-    declared = single_value(headers, b"content-length")
+    declared = headers.single(b"content-length")
     if declared is not None and (not declared.isdigit() or int(declared[:20]) > MAX_BODY_BYTES):
         raise TooLarge
     data, more = b"", True

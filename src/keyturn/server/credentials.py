@@ -11,7 +11,7 @@ from keyturn.core.gate import ACCESS_TYPES, TokenRefused, check_access_claims, c
 from keyturn.core.model import SECOND, AccessClaims, RefreshToken
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, RefreshTokenInvalid, TokenError
 from keyturn.http.cookies import CookieNames, DuplicateCookie, read_cookie
-from keyturn.http.headers import RawHeaders, all_values
+from keyturn.http.headers import Headers
 from keyturn.service.context import Context
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
@@ -36,7 +36,7 @@ class Credentials:
     verify: Callable[[str], AccessClaims]
     verify_lately: Callable[[str], AccessClaims]
 
-    def claims(self, headers: RawHeaders) -> AccessClaims:
+    def claims(self, headers: Headers) -> AccessClaims:
         """Who asks.
 
         Raises:
@@ -44,12 +44,12 @@ class Credentials:
         """
         return self.verify(self._access_token(headers)[0])
 
-    def claims_and_source(self, headers: RawHeaders) -> tuple[AccessClaims, bool]:
+    def claims_and_source(self, headers: Headers) -> tuple[AccessClaims, bool]:
         """Who asks, and whether only a cookie says so (which a browser sends by itself)."""
         token, by_cookie = self._access_token(headers)
         return self.verify(token), by_cookie
 
-    def claims_to_sign_out(self, headers: RawHeaders) -> list[AccessClaims]:
+    def claims_to_sign_out(self, headers: Headers) -> list[AccessClaims]:
         """Whom the access tokens name, in the header and in the cookie; they may have expired lately."""
         found = []
         for token in (*_bearers(headers), read_cookie(headers, self.cookies.access)):
@@ -57,7 +57,7 @@ class Credentials:
                 found += [self.verify_lately(token)] if token else []
         return found
 
-    def refresh_cookie(self, headers: RawHeaders) -> str | None:
+    def refresh_cookie(self, headers: Headers) -> str | None:
         """The value of the refresh cookie.
 
         Raises:
@@ -65,13 +65,13 @@ class Credentials:
         """
         return read_cookie(headers, self.cookies.refresh)
 
-    def device_cookie(self, headers: RawHeaders) -> str | None:
+    def device_cookie(self, headers: Headers) -> str | None:
         """The value of the device's cookie; none as well if it came twice: it opens nothing, so nobody need be told."""
         with suppress(DuplicateCookie):
             return read_cookie(headers, self.cookies.device)
         return None
 
-    def presented_session(self, headers: RawHeaders) -> RefreshToken | None:
+    def presented_session(self, headers: Headers) -> RefreshToken | None:
         """What the refresh cookie says, if it is an authentic token."""
         return self.parse(self.refresh_cookie(headers))
 
@@ -82,7 +82,7 @@ class Credentials:
         except RefreshTokenInvalid:
             return None
 
-    def _access_token(self, headers: RawHeaders) -> tuple[str, bool]:
+    def _access_token(self, headers: Headers) -> tuple[str, bool]:
         """The access token and whether only the cookie carries it. Two tokens that differ are none."""
         bearer = _bearer(headers)
         cookie = read_cookie(headers, self.cookies.access)
@@ -94,13 +94,13 @@ class Credentials:
         return token, bearer is None
 
 
-def _bearers(headers: RawHeaders) -> list[str]:
-    parts = [value.partition(" ") for value in all_values(headers, b"authorization")]
+def _bearers(headers: Headers) -> list[str]:
+    parts = [value.partition(" ") for value in headers.all(b"authorization")]
     return [token for scheme, _, token in parts if scheme.lower() == "bearer"]
 
 
-def _bearer(headers: RawHeaders) -> str | None:
-    if len(all_values(headers, b"authorization")) > 1:
+def _bearer(headers: Headers) -> str | None:
+    if len(headers.all(b"authorization")) > 1:
         raise AccessTokenInvalid
     return next(iter(_bearers(headers)), None)
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import count
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keyturn.core.model import Micros
 from keyturn.errors import KeyturnError, NotFound, Overloaded
 from keyturn.http.forwarded import Client, HttpsRequired, Network, client_of
-from keyturn.http.headers import RawHeaders, single_value
+from keyturn.http.headers import Headers
 from keyturn.http.origin import OriginPolicy, is_loopback_host, is_loopback_origin
 from keyturn.http.problems import (
     MEDIA_TYPE,
@@ -44,6 +43,8 @@ MAX_HEADERS = 64
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered under any host name and without TLS: whoever probes a machine knows it by its address."""
+
+_API_POLICY = (b"content-security-policy", API_POLICY.encode())
 
 Answered = Callable[[str | None, int | None], None]
 
@@ -89,7 +90,8 @@ class Edge:
         self._loopback = is_loopback_host(public.hostname or "")
         self.headers = security_headers(secure=issuer.startswith("https:"))
         self.origins = origins
-        self._proxies = proxies
+        self._general = frozenset(name for name, _ in self.headers)
+        self._proxies = tuple(proxies)
         self.clock = clock
         self._run_id = fresh_id(entropy)[:12]
         self._requests = count()
@@ -100,15 +102,17 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else ""
-        client = client_of(peer, scope["headers"], self._proxies)
-        exchange = _Exchange(self, scope, client, self.clock.monotonic(), send)
+        client = client_of(peer, headers, self._proxies)
+        exchange = _Exchange(self, scope, headers, client, send)
         # An application with `app` in its scope raises HTTPException where nothing matches, instead of answering in plain text.
         scope["app"] = self
+        scope["keyturn.headers"] = headers
         scope["keyturn.client"] = client
         scope["keyturn.received_at"] = exchange.received_at
         try:
-            self._check(scope, client)
+            self._check(scope["path"], headers, client)
             if scope["method"] == "OPTIONS" and exchange.allowed_origin is not None:
                 await exchange.answer_preflight()
             else:
@@ -131,18 +135,24 @@ class Edge:
         """Unique among all servers; it is a name and no secret, so it need not be drawn each time."""
         return f"{self._run_id}{next(self._requests):012x}"
 
-    def _check(self, scope: Scope, client: Client) -> None:
-        headers: RawHeaders = scope["headers"]
-        size = 0
-        for name, value in headers:
-            size += len(name) + len(value)
-        if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+    def general(self, present: Collection[bytes]) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer, but those that an answer has of its own.
+
+        Args:
+            present: the names of all that it has.
+        """
+        if self._general.isdisjoint(present):
+            return self.headers
+        return [header for header in self.headers if header[0] not in present]
+
+    def _check(self, path: str, headers: Headers, client: Client) -> None:
+        if len(headers) > MAX_HEADERS or headers.size > MAX_HEADER_BYTES:
             raise HeadersTooLarge
-        if scope["path"] in PROBES:
+        if path in PROBES:
             return
         if not client.trusted:
             raise HttpsRequired
-        host = (single_value(headers, b"host") or "").lower()
+        host = (headers.single(b"host") or "").lower()
         if host not in self._hosts and not (self._loopback and is_loopback_origin(f"http://{host}")):
             raise UnknownHost
 
@@ -150,34 +160,36 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, edge: Edge, scope: Scope, client: Client, received_at: Micros, send: Send) -> None:
+    def __init__(self, edge: Edge, scope: Scope, headers: Headers, client: Client, send: Send) -> None:
         self._edge = edge
         self._scope = scope
         self._client = client
         self._send = send
-        self.received_at = received_at
+        self.received_at = edge.clock.monotonic()
         self.request_id = edge.next_request_id()
         self.status: int | None = None
         self._code: str | None = None
-        origin = single_value(scope["headers"], b"origin")
+        origin = headers.single(b"origin")
         self.allowed_origin = origin if origin is not None and edge.origins.is_allowed(origin) else None
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            present = {name for name, _ in message["headers"]}
-            general = [header for header in self._edge.headers if header[0] not in present]
-            extra = [*general, (b"x-request-id", self.request_id.encode()), *self._cors()]
-            if b"content-security-policy" not in present:
-                extra.append((b"content-security-policy", API_POLICY.encode()))
-            message = {**message, "headers": [*message["headers"], *extra]}
-        await self._send(message)
+            message = {**message, "headers": self._completed(message["headers"])}
+        return self._send(message)
 
-    def _cors(self) -> list[tuple[bytes, bytes]]:
-        if self.allowed_origin is None:
-            return []
+    def _completed(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        present = dict(headers)
+        completed = [*headers, *self._edge.general(present), (b"x-request-id", self.request_id.encode())]
+        if self.allowed_origin is not None:
+            completed += self._cors(self.allowed_origin)
+        if b"content-security-policy" not in present:
+            completed.append(_API_POLICY)
+        return completed
+
+    def _cors(self, origin: str) -> list[tuple[bytes, bytes]]:
         return [
-            (b"access-control-allow-origin", self.allowed_origin.encode("latin-1")),
+            (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"access-control-allow-credentials", b"true"),
             (b"access-control-expose-headers", b"Retry-After, X-Request-Id, WWW-Authenticate"),
         ]
@@ -216,6 +228,8 @@ class _Exchange:
 
     def log(self) -> None:
         """One line: never a query, a header or a body, and the path only where it is one of ours."""
+        if not _access_log.isEnabledFor(logging.INFO):
+            return
         route = self._scope.get("keyturn.route")
         facts = {
             "method": self._scope["method"] if route else None,

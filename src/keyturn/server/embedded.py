@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.core.model import AccessClaims, User
 from keyturn.http.forwarded import client_of
-from keyturn.http.headers import RawHeaders
+from keyturn.http.headers import Headers
 from keyturn.server.api import Api
 from keyturn.server.calls import Incoming, Listening, Reply, validated
 from keyturn.server.guard import Guard
@@ -108,7 +108,7 @@ class Embedded:
         return await self._form(scope, self._api.logout, RefreshBody())
 
     async def _form(self, scope: Scope, handler: Callable[[Incoming], Awaitable[Reply]], body: Body) -> tuple[str, ...]:
-        headers: RawHeaders = scope["headers"]
+        headers = Headers(scope["headers"])
         self.guard.origins.check(scope["method"], headers)
         peer = scope["client"][0] if scope.get("client") else ""
         incoming = Incoming(

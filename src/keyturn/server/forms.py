@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from starlette.types import Receive
 
 from keyturn.core.passwords import MAX_LENGTH
-from keyturn.http.headers import RawHeaders, all_values, single_value
+from keyturn.http.headers import Headers
 from keyturn.http.problems import MalformedRequest, UnsupportedMediaType
 from keyturn.server.calls import read_limited
 from keyturn.server.schemas import Body, ShortText
@@ -102,7 +102,7 @@ class NoFields(Body):
     """A form that is only a button."""
 
 
-async def read_form(headers: RawHeaders, receive: Receive) -> Mapping[str, str]:
+async def read_form(headers: Headers, receive: Receive) -> Mapping[str, str]:
     """The fields of a form, unchecked.
 
     Args:
@@ -113,12 +113,12 @@ async def read_form(headers: RawHeaders, receive: Receive) -> Mapping[str, str]:
         TooLarge, UnsupportedMediaType
         MalformedRequest: it is no form, its text is not UTF-8, or a field comes twice.
     """
-    if all_values(headers, b"content-encoding"):
+    if b"content-encoding" in headers:
         raise _unsupported()
     data = await read_limited(headers, receive)
     if not data:
         return {}
-    content_type = single_value(headers, b"content-type") or ""
+    content_type = headers.single(b"content-type") or ""
     if content_type.lower().replace(" ", "").replace('"', "") not in _FORM_TYPES:
         raise _unsupported()
     return _parsed(data)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from keyturn.core.model import SECOND, AccessClaims
 from keyturn.errors import AccessTokenMissing, ReauthenticationRequired, RoleMissing
-from keyturn.http.headers import RawHeaders
+from keyturn.http.headers import Headers
 from keyturn.http.origin import OriginPolicy
 from keyturn.ports import Clock
 from keyturn.server.credentials import Credentials
@@ -28,7 +28,7 @@ class Guard:
     origins: OriginPolicy
     clock: Clock
 
-    def session(self, method: str, headers: RawHeaders) -> AccessClaims:
+    def session(self, method: str, headers: Headers) -> AccessClaims:
         """Who asks, by the Bearer token or the access cookie.
 
         Args:
@@ -43,7 +43,7 @@ class Guard:
             self.origins.check(method, headers)
         return claims
 
-    def session_if_any(self, method: str, headers: RawHeaders) -> AccessClaims | None:
+    def session_if_any(self, method: str, headers: Headers) -> AccessClaims | None:
         """The same, and none for somebody who sends no token. One that is not valid is refused all the same:
         a client that is told so refreshes, and does not take itself for a stranger.
 

@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from keyturn.core.model import EndReason
 from keyturn.core.rotation import Verdict
 from keyturn.http.forwarded import was_forwarded
-from keyturn.http.headers import single_value
+from keyturn.http.headers import Headers
 from keyturn.ports import Announcing, Database, Metrics, PasswordHasher, SignInResult, Transaction
 from keyturn.server.api import Api
 from keyturn.server.app import Located
@@ -203,8 +203,8 @@ class _MetricsPage:
     path: str = PATH
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = scope["headers"]
-        kind, _, presented = (single_value(headers, b"authorization") or "").partition(" ")
+        headers: Headers = scope["keyturn.headers"]
+        kind, _, presented = (headers.single(b"authorization") or "").partition(" ")
         known = hmac.compare_digest(presented.strip().encode("latin-1"), self.token)
         if kind.lower() != "bearer" or not known or was_forwarded(headers):
             raise HTTPException(404)

@@ -32,6 +32,10 @@ class _Cycle(RequestResponseCycle):
 
     _head: bytes | None = None
 
+    def has_hung_up(self) -> bool:
+        """Whether the client is gone; see `keyturn.server.calls.has_hung_up`."""
+        return self.disconnected
+
     async def send(self, message: ASGISendEvent) -> None:
         if message["type"] == "http.response.start" and not self.response_started:
             self._head = self._begin(message["status"], [*self.default_headers, *message.get("headers", [])])

@@ -212,10 +212,8 @@ class ProviderApi:
         names, cookies = self._cookies, [self._cookies.clear_way()]
         if way.delivery is not Delivery.COOKIE and read_cookie(incoming.headers, names.access) is not None:
             cookies.append(names.clear_access())  # it belonged to another session
-        return replace(
-            home(return_to=way.return_to),
-            cookies=(*self.api.cookies(grant), *self.api.device_cookies(grant, way.known_device), *cookies),
-        )
+        signed_in = (*self.api.cookies(grant), *self.api.device_cookies(grant, way.known_device))
+        return home(*signed_in, *cookies, return_to=way.return_to)
 
 
 def _code_of(fields: Mapping[str, str]) -> str:

@@ -16,7 +16,6 @@ from keyturn.errors import (
     RegistrationClosed,
     SessionEnded,
 )
-from keyturn.http.headers import all_values, single_value
 from keyturn.http.problems import Problem
 from keyturn.server.answers import document, filled_in, home, told_in_the_form
 from keyturn.server.api import Api
@@ -102,7 +101,7 @@ class Site:
 
     def error_page(self, scope: Scope, problem: Problem) -> Document | None:
         """A page instead of a problem, for whoever asks for one anywhere but in the API."""
-        asks = any("text/html" in accepted for accepted in all_values(scope["headers"], b"accept"))
+        asks = any("text/html" in accepted for accepted in scope["keyturn.headers"].all(b"accept"))
         path = scope["path"]
         # Of the calls of the API, people themselves go only to a provider and back.
         is_call = path.startswith(f"{self.base_path}/") and not path.startswith(f"{self.providers.path}/")
@@ -127,7 +126,7 @@ class Site:
         token = credentials.presented_session(incoming.headers)
         if token is None:
             # A page opened from another site comes without the refresh cookie: nobody knows yet whether there is one.
-            withheld = single_value(incoming.headers, b"sec-fetch-site") == "cross-site"
+            withheld = incoming.headers.single(b"sec-fetch-site") == "cross-site"
             return self._forms(view, asking=withheld and credentials.refresh_cookie(incoming.headers) is None)
         try:
             session = await self.api.storing.run(lambda: ending.session_of(self.api.context, token))

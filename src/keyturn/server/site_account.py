@@ -168,7 +168,7 @@ class AccountPage:
         except KeyturnError as error:
             problem = told_in_the_form(error)
             again = await self.show(incoming, failed={name: filled_in(incoming.form, error)})
-            return replace(again, status=problem.status, headers=problem.headers)
+            return again._replace(status=problem.status, headers=problem.headers)
 
     async def _done(self, incoming: Incoming, flow: Callable[[AccessClaims], object], *cookies: str) -> Reply:
         """Home, after a flow of whoever is signed in; just home if nobody is, or not at the moment."""

@@ -9,7 +9,7 @@ where it was (`Referrer-Policy: no-referrer`), not even us: browsers send its fo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keyturn.core.model import Purpose, User
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError, OneTimeTokenInvalid, TokenError
@@ -106,7 +106,7 @@ class MailPages:
         except KeyturnError as error:
             problem = told_in_the_form(error)
             again = await account.show(incoming, verification=filled_in({}, error))
-            return replace(again, status=problem.status, headers=problem.headers)
+            return again._replace(status=problem.status, headers=problem.headers)
 
     async def _opened(self, incoming: Incoming, purpose: Purpose) -> Reply:
         """The page of a link, which only looks."""
@@ -138,7 +138,7 @@ class MailPages:
         except KeyturnError as error:
             problem = told_in_the_form(error)
             link = MailLink(purpose, incoming.form.get("token", ""), form=filled_in(incoming.form, error))
-            return replace(self._shown(link, problem.status), headers=problem.headers)
+            return self._shown(link, problem.status)._replace(headers=problem.headers)
 
     def _shown(self, link: MailLink, status: int = 200) -> Reply:
         page = document(self.pages.mail_link(link))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keyturn.http.cookies import CookieNames, DuplicateCookie, read_cookie
+from keyturn.http.headers import Headers
 
 NAME = CookieNames(secure=True).refresh
 
@@ -27,12 +28,12 @@ NAME = CookieNames(secure=True).refresh
     ],
 )
 def test_a_value_is_read_byte_for_byte_and_a_name_to_the_letter(sent: bytes, value: str | None) -> None:
-    assert read_cookie([(b"cookie", sent)], NAME) == value
+    assert read_cookie(Headers([(b"cookie", sent)]), NAME) == value
 
 
 def test_one_name_in_two_headers_comes_twice() -> None:
     with pytest.raises(DuplicateCookie):
-        read_cookie([(b"cookie", NAME.encode() + b"=a"), (b"cookie", NAME.encode() + b"=a")], NAME)
+        read_cookie(Headers([(b"cookie", NAME.encode() + b"=a"), (b"cookie", NAME.encode() + b"=a")]), NAME)
 
 
 @pytest.mark.parametrize("secure", [True, False])

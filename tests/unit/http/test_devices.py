@@ -6,6 +6,7 @@ import pytest
 
 from keyturn.core.model import Device
 from keyturn.http.devices import device_of
+from keyturn.http.headers import Headers
 
 BROWSERS = {
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": "Firefox on Linux",
@@ -33,7 +34,7 @@ BROWSERS = {
 
 
 def device(*agents: bytes) -> Device:
-    return device_of([(b"user-agent", agent) for agent in agents], "203.0.113.7")
+    return device_of(Headers([(b"user-agent", agent) for agent in agents]), "203.0.113.7")
 
 
 @pytest.mark.parametrize("agent", BROWSERS, ids=BROWSERS.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from keyturn.http.headers import Headers
 from keyturn.http.origin import SAFE_METHODS, CrossOrigin, OriginPolicy, is_loopback_host, is_loopback_origin
 
 
@@ -81,15 +82,15 @@ def test_in_production_only_the_issuer_itself_is_ours(origin: str) -> None:
     assert not policy.is_ours(origin)
     assert not policy.is_ours("http://localhost")
     with pytest.raises(CrossOrigin):
-        policy.check("POST", [(b"origin", origin.encode())])
+        policy.check("POST", Headers([(b"origin", origin.encode())]))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "CONNECT", "PROPFIND", "post", "get", ""])
 def test_whatever_is_not_known_to_be_safe_is_checked(method: str) -> None:
     with pytest.raises(CrossOrigin):
-        OriginPolicy("https://auth.example.com").check(method, [(b"sec-fetch-site", b"cross-site")])
+        OriginPolicy("https://auth.example.com").check(method, Headers([(b"sec-fetch-site", b"cross-site")]))
 
 
 def test_what_is_safe_is_not_checked() -> None:
     for method in SAFE_METHODS:
-        OriginPolicy("https://auth.example.com").check(method, [(b"sec-fetch-site", b"cross-site")])
+        OriginPolicy("https://auth.example.com").check(method, Headers([(b"sec-fetch-site", b"cross-site")]))
