@@ -95,24 +95,20 @@ def test_under_a_middleware_of_the_applications_own_every_call_answers(tmp_path:
         assert browser.get("/healthz").headers["x-marked"] == "yes"
 
 
-def answering_what_it_is_given(auth: KeyturnAuth) -> FastAPI:
+def answering_with_the_user(auth: KeyturnAuth) -> FastAPI:
     app = with_keyturn(auth)
 
-    @app.get("/who")
-    async def who(
-        session: AccessClaims = Depends(auth.current_session), user: User = Depends(auth.current_user)
-    ) -> dict[str, Any]:
-        return {"session": session, "user": user}
+    @app.get("/user")
+    async def user(user: User = Depends(auth.current_user)) -> User:
+        return user
 
     return app
 
 
-def test_what_the_dependencies_give_becomes_objects_with_names_in_an_answer(tmp_path: Path) -> None:
-    with serving(tmp_path, answering_what_it_is_given) as server, Browser(server.url) as browser:
+def test_a_user_becomes_an_object_with_names_in_an_answer(tmp_path: Path) -> None:
+    with serving(tmp_path, answering_with_the_user) as server, Browser(server.url) as browser:
         browser.register(delivery="cookie")
-        answer = browser.get("/who").json()
-        assert answer["session"]["subject"] == answer["user"]["id"]
-        assert answer["user"]["email"] == EMAIL
+        assert browser.get("/user").json()["email"] == EMAIL
 
 
 def send_refresh(server: LiveServer, token: str) -> HTTPConnection:
