@@ -14,7 +14,7 @@ from tests.support.mail import Post
 from tests.support.provider import Json, Provider, come_back, sign_in
 from tests.support.server import LiveServer
 
-from keyturn.core.model import Purpose, User
+from keyturn.core.model import Device, Purpose, User
 from keyturn.providers import google
 from keyturn.service import administration
 from keyturn.service.one_time import mint
@@ -152,7 +152,7 @@ def reset(server: LiveServer, email: str) -> None:
     """Set a new password by a link, as its receiver does."""
     user = administration.find_account(server.context, email).user
     token = server.context.database.transact(lambda tx: mint(server.context, tx, Purpose.RESET_PASSWORD, user))
-    reset_password(server.context, token, "a new password of the owner", "")
+    reset_password(server.context, token, "a new password of the owner", Device())
 
 
 def test_a_reset_of_a_verified_account_leaves_what_is_connected(

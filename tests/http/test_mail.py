@@ -220,6 +220,59 @@ def test_of_a_changed_address_the_new_one_is_verified_and_the_old_one_is_told(
     assert guest.refresh().json()["reason"] == "signed_out_everywhere"
 
 
+def by_the_owner(client: Browser, email: str, post: Post) -> None:
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    assert client.call("POST", "/password", body, bearer=client.access_token).status_code == 200
+
+
+def by_a_link(client: Browser, email: str, post: Post) -> None:
+    client.call("POST", "/password/forgot", {"email": email})
+    assert reset(client, post.newest(email, "/reset-password").token)[0] == 204
+
+
+def by_the_page_of_a_link(client: Browser, email: str, post: Post) -> None:
+    client.call("POST", "/password/forgot", {"email": email})
+    with Person(client.url, headers=CHANGED_FROM) as person:
+        token = post.newest(email, "/reset-password").token
+        assert person.submit("/reset-password", token=token, new_password=NEW).status_code == 303
+
+
+CHANGED_FROM = {"user-agent": "Mozilla/5.0 (iPhone) Version/18.0 Safari/605"}
+
+
+@pytest.mark.parametrize("change", [by_the_owner, by_a_link, by_the_page_of_a_link])
+def test_a_changed_password_is_told_of_with_what_to_do_against_it(
+    guest: Browser, email: str, post: Post, change: Callable[[Browser, str, Post], None]
+) -> None:
+    guest.headers |= CHANGED_FROM
+    guest.register(email)
+    change(guest, email, post)
+    (told,) = post.to(email, "/was-it-you")
+    assert told.subject == "Your password was changed"
+    for text in (told.text, told.html):
+        assert "Safari on iPhone" in text
+        assert "1 January 2026" in text
+        assert "Forgot your password?" in text
+        assert PASSWORD not in text
+        assert NEW not in text
+    # Whoever did it is signed in with the new password, and the link throws them out.
+    guest.login(email, NEW)
+    with Person(guest.url) as owner:
+        assert owner.submit("/was-it-you", token=told.token).status_code == 200
+    assert guest.refresh().json()["reason"] == "signed_out_everywhere"
+
+
+def test_a_password_that_was_not_changed_is_not_told_of(guest: Browser, email: str, post: Post) -> None:
+    guest.register(email)
+    for body in (
+        {"current_password": "wrong", "new_password": NEW},
+        {"current_password": PASSWORD, "new_password": "short"},
+    ):
+        assert guest.call("POST", "/password", body, bearer=guest.access_token).status_code in {403, 422}
+    assert reset(guest, "A" * 43) == STALE
+    assert post.to(email, "/was-it-you") == []
+
+
 def test_a_new_device_is_told_of_and_a_known_one_is_not(guest: Browser, email: str, post: Post) -> None:
     guest.register(email)
     guest.login(email)

@@ -211,6 +211,7 @@ class MailKind(StrEnum):
     RESET = "reset"
     NEW_DEVICE = "new_device"
     TOKEN_REUSED = "token_reused"
+    PASSWORD_CHANGED = "password_changed"
     EMAIL_CHANGED = "email_changed"
     IDENTITY_CONNECTED = "identity_connected"
     IDENTITY_DISCONNECTED = "identity_disconnected"

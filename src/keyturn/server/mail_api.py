@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from keyturn.http.devices import device_of
 from keyturn.server.api import Api
 from keyturn.server.calls import Incoming, Reply
 from keyturn.server.schemas import ForgotBody, ResetBody
@@ -38,7 +39,7 @@ class MailApi:
         return Reply(202)
 
     async def reset_password(self, incoming: Incoming) -> Reply:
-        body, address = cast(ResetBody, incoming.body), incoming.client.address
+        body, device = cast(ResetBody, incoming.body), device_of(incoming.headers, incoming.client.address)
         token, new = body.token.get_secret_value(), body.new_password.get_secret_value()
-        await self.api.hashing.run(lambda: recovery.reset_password(self.api.context, token, new, address))
+        await self.api.hashing.run(lambda: recovery.reset_password(self.api.context, token, new, device))
         return Reply(204)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from keyturn.core.model import Purpose, User
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError, OneTimeTokenInvalid, TokenError
+from keyturn.http.devices import device_of
 from keyturn.server.answers import document, filled_in, home, told_in_the_form
 from keyturn.server.api import Api
 from keyturn.server.calls import Document, Incoming, Reply, validated
@@ -67,9 +68,9 @@ class MailPages:
 
     async def reset(self, incoming: Incoming) -> Reply:
         async def change() -> Reply:
-            form, address = validated(ResetForm, incoming.form), incoming.client.address
+            form, device = validated(ResetForm, incoming.form), device_of(incoming.headers, incoming.client.address)
             new = form.new_password.get_secret_value()
-            await self.api.hashing.run(lambda: recovery.reset_password(self.api.context, form.token, new, address))
+            await self.api.hashing.run(lambda: recovery.reset_password(self.api.context, form.token, new, device))
             return home(reason=CHANGED)
 
         return await self._done(incoming, Purpose.RESET_PASSWORD, change)

@@ -22,7 +22,7 @@ from keyturn.service.context import (
     open_session,
 )
 from keyturn.service.events import announce_ends, record
-from keyturn.service.mail import queue
+from keyturn.service.mail import queue, queue_device_mail
 
 FRESH_SECONDS = 600
 """How long ago a sign-in may be to do what a password is asked for otherwise."""
@@ -83,6 +83,7 @@ def change_password(
         tx.users.set_password_hash(user.id, new_hash)
         tx.one_time_tokens.forget(user.id)
         ended = tx.sessions.end_of_user(user.id, EndReason.PASSWORD_CHANGED)
+        queue_device_mail(context, tx, MailKind.PASSWORD_CHANGED, user, options.device, tx.now)
         same_way = replace(options, delivery=session.delivery, remember=session.remember)
         return tx.now, open_session(context, tx, user, same_way), user, ended
 

@@ -21,6 +21,7 @@ PURPOSES: dict[MailKind, Purpose] = {
     MailKind.RESET: Purpose.RESET_PASSWORD,
     MailKind.NEW_DEVICE: Purpose.END_SESSIONS,
     MailKind.TOKEN_REUSED: Purpose.END_SESSIONS,
+    MailKind.PASSWORD_CHANGED: Purpose.END_SESSIONS,
     MailKind.EMAIL_CHANGED: Purpose.END_SESSIONS,
     MailKind.IDENTITY_CONNECTED: Purpose.END_SESSIONS,
     MailKind.IDENTITY_DISCONNECTED: Purpose.END_SESSIONS,

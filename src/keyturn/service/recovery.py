@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from keyturn.core.identity import canonical_email, clean_email
-from keyturn.core.model import AccessClaims, EndReason, MailKind, Micros, Purpose, User
+from keyturn.core.model import AccessClaims, Device, EndReason, MailKind, Micros, Purpose, User
 from keyturn.core.networks import network_of
 from keyturn.errors import TooManyAttempts
 from keyturn.ports import Transaction
 from keyturn.service.attempts import forget_attempts, refusals_logged
 from keyturn.service.context import Context, check_password, current_session
 from keyturn.service.events import announce_ends, record
-from keyturn.service.mail import queue
+from keyturn.service.mail import queue, queue_device_mail
 from keyturn.service.one_time import owner_of, redeem
 
 
@@ -39,7 +39,7 @@ def forgot_password(context: Context, email: str, address: str) -> None:
     record("authn_password_reset_requested", address=address or None)
 
 
-def reset_password(context: Context, token: str, new_password: str, address: str) -> User:
+def reset_password(context: Context, token: str, new_password: str, device: Device) -> User:
     """Set a new password by the token of a mail. Every session ends, and the address is verified: the mail was received there.
 
     If it was not verified before, no provider's account opens this one any more.
@@ -47,7 +47,7 @@ def reset_password(context: Context, token: str, new_password: str, address: str
     Args:
         token: as it came.
         new_password: as typed.
-        address: the client's, for the log.
+        device: that sets it, for the mail that tells of it.
 
     Raises:
         OneTimeTokenInvalid, InvalidInput, Overloaded, StoreUnavailable
@@ -65,13 +65,14 @@ def reset_password(context: Context, token: str, new_password: str, address: str
             # Whoever made the account may never have had the address, and may have left a door open for themselves.
             tx.identities.delete_of_user(user.id)
         tx.one_time_tokens.forget(user.id)
+        queue_device_mail(context, tx, MailKind.PASSWORD_CHANGED, user, device, tx.now)
         return tx.now, user, tx.sessions.end_of_user(user.id, EndReason.PASSWORD_CHANGED)
 
     now, user, ended = context.database.transact(work)
     announce_ends(context, now, ended, EndReason.PASSWORD_CHANGED)
     # Whoever guessed at the old password has learned nothing about the new one.
     forget_attempts(context, user)
-    record("authn_password_reset", user=user.id, address=address or None)
+    record("authn_password_reset", user=user.id, address=device.address or None)
     return user
 
 

@@ -155,6 +155,12 @@ _WAS_IT_YOU_AND_DISCONNECT = (
     "devices, this one included. It works for {lasting}. Then set a new password, and disconnect what you do not know."
 )
 
+_WAS_IT_YOU_AND_FORGOTTEN = (
+    "If it was you, there is nothing to do. If it was not: the link leads to a page with a button that signs out whoever did it. "
+    "It works for {lasting}. Then set a new password with \u201cForgot your password?\u201d, and change that of your mailbox "
+    "too: whoever reads your mail can do this again."
+)
+
 MAILS: Mapping[str, MailText] = {
     "verification": MailText(
         "Verify your e-mail address",
@@ -186,6 +192,12 @@ MAILS: Mapping[str, MailText] = {
         "Mail from {site} gets through.",
         "The first page",
         "There is nothing to do.",
+    ),
+    "password_changed": MailText(
+        "Your password was changed",
+        "The password of your account at {site} was changed. Whoever was signed in until then is signed out.",
+        "It was not me",
+        _WAS_IT_YOU_AND_FORGOTTEN,
     ),
     "email_changed": MailText(
         "Your e-mail address was changed",
