@@ -21,7 +21,7 @@ from keyturn.errors import (
     ProviderUnavailable,
     TokenError,
 )
-from keyturn.http.cookies import CookieNames, read_cookie
+from keyturn.http.cookies import CookieNames, DuplicateCookie, read_cookie
 from keyturn.http.problems import InvalidRequest
 from keyturn.ports import Provider
 from keyturn.server.answers import home
@@ -30,6 +30,7 @@ from keyturn.server.arrival import fields_of, path_on_this_site
 from keyturn.server.calls import Incoming, Reply
 from keyturn.server.lanes import Lane
 from keyturn.server.schemas import JSON, ConnectBody, identity_answer, revealed
+from keyturn.server.sent_back import sent_back
 from keyturn.service import ending
 from keyturn.service.account import confirm_owner
 from keyturn.service.attempts import check_asking, count_asking
@@ -57,6 +58,7 @@ class ProviderApi:
         handshakes: ties ways back to ways there.
         asking: where providers are asked.
         path: of the calls about providers.
+        has_pages: whether there are pages that say what went wrong; otherwise the browser is sent back with a reason.
     """
 
     api: Api
@@ -64,6 +66,7 @@ class ProviderApi:
     handshakes: Handshakes
     asking: Lane
     path: str
+    has_pages: bool = True
 
     async def listed(self, incoming: Incoming) -> Reply:
         """Which providers there are."""
@@ -75,6 +78,14 @@ class ProviderApi:
 
     async def start(self, incoming: Incoming) -> Reply:
         """The way to a provider, to sign in."""
+        try:
+            return await self._started(incoming)
+        except KeyturnError as error:
+            if self.has_pages:
+                raise
+            return sent_back(incoming, error, path_on_this_site(fields_of(incoming.query).get("return_to", "")))
+
+    async def _started(self, incoming: Incoming) -> Reply:
         name, fields = incoming.path["name"], fields_of(incoming.query)
         provider = self._provider(name)
         delivery = _DELIVERIES.get(fields.get("delivery", "split"))
@@ -119,11 +130,19 @@ class ProviderApi:
 
     async def callback(self, incoming: Incoming) -> Reply:
         """The way back: with a session, or with an account connected."""
+        try:
+            return await self._came_back(incoming)
+        except KeyturnError as error:
+            if self.has_pages:
+                raise
+            return sent_back(incoming, error, self._begun_at(incoming))
+
+    async def _came_back(self, incoming: Incoming) -> Reply:
         name, fields = incoming.path["name"], fields_of(incoming.query)
         provider = self._provider(name)
         cookie = read_cookie(incoming.headers, self._cookies.way)
-        way, handshake = self.handshakes.find(cookie, name, fields.get("state"), self._redirect_uri(name))
         with _failures_logged(name):
+            way, handshake = self.handshakes.find(cookie, name, fields.get("state"), self._redirect_uri(name))
             ask = partial(provider.person, handshake, _code_of(fields), fields.get("iss"))
             person = await self._person(ask, incoming.client.address, way)
             if way.links is not None:
@@ -173,6 +192,12 @@ class ProviderApi:
     def _redirect_uri(self, name: str) -> str:
         # From the settings alone: no header of a request has a say in where a code is sent.
         return f"{self.api.context.tokens.issuer}{self.path}/{quote(name)}/callback"
+
+    def _begun_at(self, incoming: Incoming) -> str | None:
+        with suppress(DuplicateCookie):
+            way = self.handshakes.begun(read_cookie(incoming.headers, self._cookies.way))
+            return way.return_to if way is not None else None
+        return None
 
     async def _session_here(self, incoming: Incoming) -> str | None:
         """The live session that the refresh cookie names."""

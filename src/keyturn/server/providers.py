@@ -27,6 +27,7 @@ def open_providers(api: Api, settings: Settings) -> ProviderApi:
         handshakes=Handshakes(context.tokens.refresh_keys, context.clock, context.entropy),
         asking=Lane(THREADS, QUEUE),
         path=f"{settings.base_path}/providers",
+        has_pages=settings.pages,
     )
 
 

@@ -85,6 +85,12 @@ class Handshakes:
         """
         return self._handshake(self._keys()[0], way, redirect_uri)
 
+    def begun(self, cookie: str | None) -> Way | None:
+        """The way that a cookie is of, wherever it leads and however long ago it began; none: the cookie is not ours."""
+        body, tag = _parts(cookie)
+        signed = any(hmac.compare_digest(tag, self._tag(key, b"cookie", body)) for key in self._keys())
+        return _parsed(body) if signed else None
+
     def find(self, cookie: str | None, provider: str, state: str | None, redirect_uri: str) -> tuple[Way, Handshake]:
         """The way that somebody comes back from.
 
@@ -97,7 +103,7 @@ class Handshakes:
         Raises:
             StateInvalid: it is none that began in this browser with this provider, or it took too long.
         """
-        body, _, tag = (cookie or "")[: _MAX_COOKIE + 1].encode("ascii", "replace").partition(b".")
+        body, tag = _parts(cookie)
         for key in self._keys():
             if hmac.compare_digest(tag, self._tag(key, b"cookie", body)):
                 way = _parsed(body)
@@ -121,6 +127,12 @@ class Handshakes:
     @staticmethod
     def _tag(key: bytes, kind: bytes, data: bytes) -> bytes:
         return urlsafe_b64encode(hmac.digest(key, kind + b" " + data, hashlib.sha256))
+
+
+def _parts(cookie: str | None) -> tuple[bytes, bytes]:
+    """What a cookie says, and its tag; of one that is too long, too little for the tag to be right."""
+    body, _, tag = (cookie or "")[: _MAX_COOKIE + 1].encode("ascii", "replace").partition(b".")
+    return body, tag
 
 
 def _parsed(body: bytes) -> Way:
