@@ -9,7 +9,6 @@ from __future__ import annotations
 from urllib.parse import unquote_plus
 
 from keyturn.errors import KeyturnError, NotFound, ProviderError
-from keyturn.http.headers import all_values
 from keyturn.http.problems import STATUS, InvalidRequest
 from keyturn.server.answers import HOME
 from keyturn.server.calls import Incoming, Reply
@@ -30,7 +29,7 @@ def sent_back(incoming: Incoming, error: KeyturnError, return_to: str | None) ->
     Raises:
         KeyturnError: the same error, for whoever is better told the problem itself.
     """
-    asks = any("text/html" in accepted for accepted in all_values(incoming.headers, b"accept"))
+    asks = any("text/html" in accepted for accepted in incoming.headers.all(b"accept"))
     if not asks or type(error) not in STATUS or isinstance(error, _MISTAKES):
         raise error
     if not isinstance(error, ProviderError):  # those were recorded with their reason
