@@ -42,7 +42,7 @@ def dripping(connection: socket.socket, first: bytes, drop: bytes) -> bool:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.005)
@@ -50,7 +50,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def read_to_its_end(connection: socket.socket) -> bytes:
     """Everything that still comes."""
-    connection.settimeout(10)
+    connection.settimeout(30)
     read = bytearray()
     with suppress(ConnectionResetError):
         while piece := connection.recv(65536):
@@ -114,8 +114,8 @@ def deaf(server: LiveServer) -> Iterator[socket.socket]:
 
 
 def lets_go(server: LiveServer) -> bool:
-    """Whether the server closes its only connection within ten seconds."""
-    deadline = time.monotonic() + 10
+    """Whether the server closes its only connection within half a minute."""
+    deadline = time.monotonic() + 30
     while server.connections and time.monotonic() < deadline:
         time.sleep(0.02)
     return not server.connections
@@ -176,7 +176,7 @@ def test_two_hundred_slow_clients_slow_nobody(server: LiveServer, browser: Brows
         assert browser.refresh().status_code == 200
         assert browser.me().status_code == 200
         for connection in slow:
-            connection.settimeout(10)
+            connection.settimeout(30)
             assert connection.recv(1) == b""
         assert browser.refresh().status_code == 200
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import CHEAP, Command
 from tests.support.client import EMAIL, PASSWORD, Browser
-from tests.support.commands import assert_one_line, environment
+from tests.support.commands import assert_one_line, environment, keyturn
 from tests.support.server import ServerProcess
 
 NEW_PASSWORD = "another horse, another battery"
@@ -184,7 +184,7 @@ def test_a_read_only_disk_is_one_sentence_and_can_still_be_copied(command: Comma
         assert _elsewhere(inside, "users", "create", EMAIL, "--password-stdin").returncode == 0
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         for arguments in ALL:
-            done = _elsewhere(inside, *arguments)
+            done = keyturn(*arguments, "--data-dir", str(inside), given=f"{PASSWORD}\n", **CHEAP)
             assert done.returncode == 1, arguments
             assert len(done.stderr.splitlines()) == 1, done.stderr
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)

@@ -78,16 +78,16 @@ def _nothing_was_lost(data_dir: Path, crowd: Crowd, decided: Counter[str]) -> No
 
 
 def test_a_server_killed_while_every_refresh_rotates_loses_nothing(tmp_path: Path) -> None:
-    crowd, decided = run(tmp_path / "data", "0s", rounds=5, refreshes=400)
+    crowd, decided = run(tmp_path / "data", "0s", rounds=3, refreshes=400)
     _nothing_was_lost(tmp_path / "data", crowd, decided)
-    assert decided["rotated"] > 1000
+    assert decided["rotated"] > 800
     assert decided["recovered"] > 0
 
 
 def test_a_server_killed_while_refreshes_converge_loses_nothing(tmp_path: Path) -> None:
-    crowd, decided = run(tmp_path / "data", "30s", rounds=3, refreshes=400)
+    crowd, decided = run(tmp_path / "data", "30s", rounds=2, refreshes=400)
     _nothing_was_lost(tmp_path / "data", crowd, decided)
-    assert decided["converged"] > 1000
+    assert decided["converged"] > 500
 
 
 @pytest.mark.soak

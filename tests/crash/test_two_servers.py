@@ -43,7 +43,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     return Engine({**ENVIRON, "KEYTURN_DATABASE_URL": url}, lambda: cluster.rows(url))
 
 
-@pytest.mark.parametrize("attempt", range(2))
+@pytest.mark.parametrize("attempt", [1, *(pytest.param(number, marks=pytest.mark.soak) for number in range(2, 11))])
 def test_two_servers_started_at_once_have_the_same_keys_and_one_schema(
     tmp_path: Path, engine: Engine, attempt: int
 ) -> None:

@@ -15,7 +15,7 @@ pytestmark = needs("chromium")
 KB = 1000
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("viewport", [PHONE, pytest.param(DESKTOP, marks=pytest.mark.soak)], ids=["phone", "desktop"])
 def test_axe_finds_nothing_on_any_page(server: LiveServer, open_browser: OpenBrowser, viewport: dict[str, int]) -> None:
     page = open_browser(viewport=viewport)
     found = {}

@@ -360,7 +360,7 @@ def test_overloaded_happens_wherever_it_is_listed(stage: Stage) -> None:
 
 def until(attempt: Callable[[], httpx2.Response], wanted: Callable[[httpx2.Response], bool]) -> httpx2.Response:
     """Try again what took the place of the work that was still on its way."""
-    for _ in range(10):
+    for _ in range(60):
         try:
             answer = attempt()
         except httpx2.TimeoutException:

@@ -32,7 +32,7 @@ def cases(server: Server) -> set[tuple[int | None, int, str, int]]:
     [
         (TIMES, 1, 3_835),
         (TIMES, 2, 48_404),
-        (SMALL, 3, 47_978),
+        pytest.param(SMALL, 3, 47_978, marks=LONG),
         pytest.param(TIMES, 3, 329_492, marks=LONG),
         pytest.param(SMALL, 4, 177_023, marks=LONG),
     ],

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.test_quickstart import running
-from tests.packaging.test_packages import build
+from tests.packaging.test_packages import UNCOMPILED, build
 from tests.support.documents import blocks
 from tests.support.programs import needs
 from tests.support.server import ROOT
@@ -62,6 +62,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(
         ["bash", "-euo", "pipefail"],
         input=placed(folder, steps).replace("python3 ", f"{sys.executable} "),
+        env=os.environ | UNCOMPILED,
         capture_output=True,
         text=True,
         cwd=folder / "project",
@@ -157,7 +158,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(command: str, folder: Path) -> None:
-    done = subprocess.run(["sh", "-euc", command], capture_output=True, text=True, cwd=folder, timeout=240, check=False)
+    environ = os.environ | UNCOMPILED
+    done = subprocess.run(
+        ["sh", "-euc", command], env=environ, capture_output=True, text=True, cwd=folder, timeout=240, check=False
+    )
     assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 

@@ -26,10 +26,19 @@ from tests.support.server import ROOT
 LOCK = ROOT / "deploy" / "requirements.lock"
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_", "PYTHON"))}
 
+UNCOMPILED = {"PIP_NO_COMPILE": "1"}
+"""What is installed is started once or twice: Python compiles the part that it needs then."""
+
 
 def run(*command: str | Path, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env={**ENVIRON, **more}, timeout=240, check=False
+        command,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**ENVIRON, **UNCOMPILED, **more},
+        timeout=240,
+        check=False,
     )
 
 

@@ -167,9 +167,9 @@ def test_what_is_no_hash_of_a_known_form_belongs_to_nobody(stored: str) -> None:
     ],
 )
 def test_a_hash_of_an_absurd_cost_takes_no_time(stored: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()  # of this thread's own: what else the machine does at the moment is not counted
     assert foreign.verify(stored, PASSWORD) is None
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.05
 
 
 @pytest.mark.parametrize("cost", ["m=1048576,t=4,p=1", "m=65536,t=3,p=4", "m=102400,t=2,p=8", "m=47104,t=1,p=1"])
