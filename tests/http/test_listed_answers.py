@@ -89,8 +89,10 @@ class Stage:
         self.browser = browser
 
     def listing(self, code: str | None) -> list[Operation]:
-        """The operations that list a code; none: all of them."""
-        return [operation for operation, answers in listed(self.document).items() if code in {c for _, c in answers}]
+        """The operations that list a code, of which there are some; none: all of them."""
+        found = [operation for operation, answers in listed(self.document).items() if code in {c for _, c in answers}]
+        assert found, code
+        return found
 
     def prepare(self, operation: Operation) -> Prepared:
         method, template = operation

@@ -19,7 +19,7 @@ from tests.support.server import LiveServer
 from keyturn.service.context import Context
 
 START, CALLBACK = f"{BASE}/providers/{{name}}/start", f"{BASE}/providers/{{name}}/callback"
-CONNECT, IDENTITIES = f"{BASE}/providers/{{name}}/connect", f"{BASE}/identities"
+CONNECT = f"{BASE}/providers/{{name}}/connect"
 IDENTITY = f"{BASE}/identities/{{id}}"
 
 EVERYWHERE = {"malformed_request", "unknown_host", "headers_too_large", "https_required", "internal_error"}
@@ -256,7 +256,9 @@ def test_accounts_by_providers_count_as_those_by_passwords(tmp_path: Path, stage
 
 def test_every_code_that_is_listed_has_its_test(server: LiveServer) -> None:
     shared = EVERYWHERE | {"access_token_missing", "access_token_invalid", "cross_origin", "store_unavailable"}
-    for operation, codes in operations(server).items():
+    every = operations(server)
+    assert {operation for operation, _ in HAPPENS} <= set(every)
+    for operation, codes in every.items():
         tested = {code for (of, code) in HAPPENS if of == operation}
         more = BODIES if operation[0] == "POST" else set()
         more = more | {"duplicate_cookie"} if "access_token_missing" in codes else more
