@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keyturn.cli.opened import DataDir, Json, Yes, confirm, require_data, settings_of
-from keyturn.cli.output import print_json
+from keyturn.cli.output import print_result
 from keyturn.server.wiring import database_url
 from keyturn.stores.keys import ensure_private_directory
 from keyturn.stores.sql import backup as copies
@@ -23,12 +24,10 @@ def upgrade(json: Json = False, data_dir: DataDir = None) -> None:
     settings = settings_of(data_dir)
     ensure_private_directory(settings.data_dir)
     before, after = copies.upgrade(database_url(settings))
-    if json:
-        print_json({"before": before, "after": after})
-    elif before == after:
-        typer.echo(f"The database is up to date (revision {after}).")
-    else:
-        typer.echo(f"The database is at revision {after} now; it was at {before or 'none: it is new'}.")
+    sentence = f"The database is at revision {after} now; it was at {before or 'none: it is new'}."
+    if before == after:
+        sentence = f"The database is up to date (revision {after})."
+    print_result({"before": before, "after": after}, sentence, json=json)
 
 
 @app.command()
@@ -45,10 +44,7 @@ def backup(
     settings = settings_of(data_dir)
     require_data(settings)
     copied = copies.backup(database_url(settings), target)
-    if json:
-        print_json({"file": str(target), "users": copied.users, "live_sessions": copied.live_sessions})
-    else:
-        typer.echo(f"{target}: {_counted(copied)}")
+    print_result({"file": str(target)} | asdict(copied), f"{target}: {_counted(copied)}", json=json)
 
 
 @app.command()
@@ -73,10 +69,7 @@ def restore(
     if copies.exists(url):
         confirm("Replace the database? What was written since the copy was made is lost.", yes=yes)
     restored = copies.restore(url, source, now=SystemClock().now(), keep_sessions=keep_sessions)
-    if json:
-        print_json({"users": restored.users, "live_sessions": restored.live_sessions})
-    else:
-        typer.echo(f"restored {_counted(restored)}")
+    print_result(asdict(restored), f"restored {_counted(restored)}", json=json)
 
 
 def _counted(copied: copies.Copied) -> str:

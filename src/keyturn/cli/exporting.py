@@ -15,7 +15,7 @@ import typer
 
 from keyturn.cli.files import Format, escaped
 from keyturn.cli.opened import DataDir, Json, Yes, confirm, opened, settings_of
-from keyturn.cli.output import print_json
+from keyturn.cli.output import print_result
 from keyturn.errors import InvalidInput
 from keyturn.server.mailing import outbox_of
 from keyturn.service import administration
@@ -79,10 +79,9 @@ def erase(
     outbox = outbox_of(settings_of(data_dir))
     if outbox is not None:
         outbox.forget(user.email)
-    if json:
-        print_json({"erased": user.id})
-    else:
-        typer.echo(f"erased {user.id}; copies of the database and logs may still name them")
+    print_result(
+        {"erased": user.id}, f"erased {user.id}; copies of the database and logs may still name them", json=json
+    )
 
 
 @contextmanager

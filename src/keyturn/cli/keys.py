@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from keyturn.cli.opened import DataDir, Json, Yes, confirm, opened, require_data, settings_of
-from keyturn.cli.output import moment, print_json, print_table, short_moment
+from keyturn.cli.output import moment, print_json, print_result, print_table, short_moment
 from keyturn.core.keyring import KeyRing, SigningKey
 from keyturn.server.wiring import open_keys
 from keyturn.service.keys import REFRESH, adopt_keys, strange_keys
@@ -41,12 +41,8 @@ def adopt(yes: Yes = False, json: Json = False, data_dir: DataDir = None) -> Non
         if strange:
             confirm(f"{_consequence(strange)} Go on with the keys of this server?", yes=yes)
             adopt_keys(context)
-    if json:
-        print_json({"adopted": list(strange)})
-    else:
-        typer.echo(
-            "The keys are those of this server now." if strange else "The keys were those of this server already."
-        )
+    sentence = "The keys are those of this server now." if strange else "The keys were those of this server already."
+    print_result({"adopted": list(strange)}, sentence, json=json)
 
 
 def _consequence(strange: dict[str, str]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from json import dumps
+from typing import TypeVar
 
 import typer
 from rich.console import Console
@@ -13,6 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from keyturn.core.model import SECOND, Micros, Session, User
+from keyturn.service.records import fields_of
+
+T = TypeVar("T")
 
 _UNLIMITED = 100_000
 """Columns, where no terminal limits the width: a line of a table is never cut for a program."""
@@ -30,7 +34,36 @@ def short_moment(value: Micros | None) -> str:
 
 def print_json(content: Mapping[str, object]) -> None:
     """Print an object, on as many lines as read well."""
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    typer.echo(dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_result(content: Mapping[str, object], sentence: str, *, json: bool) -> None:
+    """Print what was done: an object for programs, or a sentence for people."""
+    if json:
+        print_json(content)
+    else:
+        typer.echo(sentence)
+
+
+def print_list(
+    found: Sequence[T],
+    limit: int,
+    *,
+    json: bool,
+    name: str,
+    facts: Callable[[T], object],
+    columns: Sequence[str],
+    row: Callable[[T], Sequence[str]],
+) -> None:
+    """Print what was found, up to a limit (0: none); one more than that tells that there is more."""
+    more = bool(limit) and len(found) > limit
+    shown = found[: limit or None]
+    if json:
+        print_json({name: [facts(one) for one in shown], "more": more})
+        return
+    print_table(columns, [row(one) for one in shown])
+    if more:
+        typer.echo(f"There are more than {limit}; --limit 0 lists all.", err=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -51,16 +84,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 def user_facts(user: User) -> dict[str, object]:
     """A user as JSON: what the API says, and what only an administrator may know."""
-    return {
-        "id": user.id,
-        "email": user.email,
-        "email_verified": user.email_verified,
-        "username": user.username,
-        "full_name": user.full_name,
-        "roles": list(user.roles),
-        "disabled": user.disabled,
-        "created_at": moment(user.created_at),
-    }
+    return fields_of(user) | {"created_at": moment(user.created_at)}
 
 
 def session_facts(session: Session) -> dict[str, object]:

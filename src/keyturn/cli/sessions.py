@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from keyturn.cli.opened import DataDir, Json, Limit, Yes, confirm, opened
-from keyturn.cli.output import SESSION_COLUMNS, print_json, print_table, session_facts, session_row
+from keyturn.cli.output import SESSION_COLUMNS, print_list, print_result, session_facts, session_row
 from keyturn.service import administration
 
 app = typer.Typer(help="Who is signed in, and ending it.", no_args_is_help=True)
@@ -27,14 +27,9 @@ def list_(
             sessions = administration.newest_sessions(context, limit + 1 if limit else sys.maxsize)
         else:
             sessions = administration.sessions_of(context, administration.find_account(context, user).user.id)
-    more = bool(limit) and len(sessions) > limit
-    sessions = sessions[: limit or None]
-    if json:
-        print_json({"sessions": [session_facts(session) for session in sessions], "more": more})
-        return
-    print_table(SESSION_COLUMNS, [session_row(session) for session in sessions])
-    if more:
-        typer.echo(f"There are more than {limit}; --limit 0 lists all.", err=True)
+    print_list(
+        sessions, limit, json=json, name="sessions", facts=session_facts, columns=SESSION_COLUMNS, row=session_row
+    )
 
 
 @app.command()
@@ -61,7 +56,4 @@ def end(
             count = administration.end_all_sessions(context)
         else:
             count = administration.end_each(context, ids or [])
-    if json:
-        print_json({"ended": count})
-    else:
-        typer.echo(f"ended {count} session{'' if count == 1 else 's'}")
+    print_result({"ended": count}, f"ended {count} session{'' if count == 1 else 's'}", json=json)

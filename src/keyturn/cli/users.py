@@ -13,6 +13,8 @@ from keyturn.cli.output import (
     SESSION_COLUMNS,
     print_facts,
     print_json,
+    print_list,
+    print_result,
     print_table,
     session_facts,
     session_row,
@@ -58,10 +60,7 @@ def create(
     password = _password(from_stdin=password_stdin)
     with opened(data_dir, create=True) as context:
         user = create_user(context, NewUser(email, password, username, full_name, tuple(roles)))
-    if json:
-        print_json({"user": user_facts(user)})
-    else:
-        typer.echo(f"created {user.email} ({user.id})")
+    _report(user, f"created {user.email} ({user.id})", json=json)
 
 
 @app.command("list")
@@ -80,14 +79,8 @@ def list_(
             if (role is None or role in user.roles) and (user.disabled or not disabled)
         )
         users = list(islice(chosen, limit + 1 if limit else None))
-    more = bool(limit) and len(users) > limit
-    users = users[: limit or None]
-    if json:
-        print_json({"users": [user_facts(user) for user in users], "more": more})
-        return
-    print_table(("id", "e-mail", "username", "name", "roles", "made", ""), [_row(user) for user in users])
-    if more:
-        typer.echo(f"There are more than {limit}; --limit 0 lists all.", err=True)
+    columns = ("id", "e-mail", "username", "name", "roles", "made", "")
+    print_list(users, limit, json=json, name="users", facts=user_facts, columns=columns, row=_row)
 
 
 @app.command()
@@ -177,10 +170,7 @@ def _set_disabled(who: str, data_dir: DataDir, *, disabled: bool, json: bool) ->
 
 
 def _report(user: User, sentence: str, *, json: bool) -> None:
-    if json:
-        print_json({"user": user_facts(user)})
-    else:
-        typer.echo(sentence)
+    print_result({"user": user_facts(user)}, sentence, json=json)
 
 
 def _password(*, from_stdin: bool) -> str:
