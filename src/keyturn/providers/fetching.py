@@ -23,6 +23,9 @@ DEADLINE_SECONDS = 10
 """Of a whole answer, so that one that drips for ever ends as well."""
 
 MAX_ANSWER_BYTES = 256 * 1024
+MAX_RENEWALS = 5
+"""How often a minute what a provider publishes may be fetched before its time."""
+
 REST_SECONDS = 5
 """How long a provider that has failed is not asked again for its description or its keys."""
 
@@ -151,14 +154,12 @@ class Remembered:
         fetch: gets it; what it raises is kept for `REST_SECONDS`, so that a provider that is down is not asked at every sign-in.
         clock: tells how old it is.
         lifetime: seconds that it is kept.
-        renewals: how often a minute it may be fetched before its time.
     """
 
-    def __init__(self, fetch: Callable[[], JSON], clock: Clock, *, lifetime: int, renewals: int = 5) -> None:
+    def __init__(self, fetch: Callable[[], JSON], clock: Clock, *, lifetime: int) -> None:
         self._fetch = fetch
         self._clock = clock
         self._lifetime = lifetime * SECOND
-        self._renewals = renewals
         self._lock = Lock()
         self._found: JSON | None = None
         self._failure: ProviderInvalid | ProviderUnavailable | None = None
@@ -166,7 +167,7 @@ class Remembered:
         self._renewed: list[Micros] = []
 
     def get(self) -> JSON:
-        """What is published, an hour old at the most.
+        """What is published, no older than its lifetime.
 
         Raises:
             ProviderUnavailable, ProviderInvalid
@@ -189,7 +190,7 @@ class Remembered:
                 return self._found  # another thread was faster
             now = self._clock.monotonic()
             self._renewed = [moment for moment in self._renewed if now - moment < 60 * SECOND]
-            if len(self._renewed) >= self._renewals:
+            if len(self._renewed) >= MAX_RENEWALS:
                 return known
             self._renewed.append(now)
             return self._renew()

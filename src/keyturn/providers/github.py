@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
-
-from joserfc.util import urlsafe_b64encode
 
 from keyturn.core.model import Person
 from keyturn.errors import ProviderInvalid
 from keyturn.ports import Clock, Handshake
 from keyturn.providers.fetching import Fetcher, bearer_token
-from keyturn.providers.oidc import Registration
+from keyturn.providers.oidc import Registration, code_form, code_query
 
 ISSUER = "https://github.com"
-_API = "https://api.github.com"
-
-
-@dataclass(frozen=True, slots=True)
-class _Addresses:
-    authorize: str
-    token: str
-    api: str
+_SCOPES = ("read:user", "user:email")
 
 
 class GitHub:
@@ -35,38 +23,20 @@ class GitHub:
     """
 
     def __init__(self, registration: Registration, clock: Clock) -> None:
+        self.issuer, self.label = registration.issuer, registration.label
         self._registration = registration
         self._fetcher = Fetcher(clock)
-        site = registration.issuer.rstrip("/")
-        api = _API if site == ISSUER else f"{site}/api/v3"
-        self._at = _Addresses(f"{site}/login/oauth/authorize", f"{site}/login/oauth/access_token", api)
-
-    @property
-    def issuer(self) -> str:
-        return self._registration.issuer
-
-    @property
-    def label(self) -> str:
-        return self._registration.label
+        self._site = registration.issuer.rstrip("/")
+        self._api = "https://api.github.com" if self._site == ISSUER else f"{self._site}/api/v3"
 
     def authorization_url(self, handshake: Handshake) -> str:
-        challenge = hashlib.sha256(handshake.code_verifier.encode()).digest()
-        query = {
-            "response_type": "code",
-            "client_id": self._registration.client_id,
-            "redirect_uri": handshake.redirect_uri,
-            "scope": "read:user user:email",
-            "state": handshake.state,
-            "code_challenge": urlsafe_b64encode(challenge).decode(),
-            "code_challenge_method": "S256",
-        }
-        return f"{self._at.authorize}?{urlencode(query)}"
+        return f"{self._site}/login/oauth/authorize?{code_query(self._registration, handshake, _SCOPES)}"
 
     def person(self, handshake: Handshake, code: str, issuer: str | None) -> Person:
         if issuer not in (None, self.issuer, f"{self.issuer}/login/oauth"):
             raise ProviderInvalid("the answer comes from another issuer")
         token = self._redeem(handshake, code)
-        user = self._fetcher.get(f"{self._at.api}/user", bearer=token)
+        user = self._fetcher.get(f"{self._api}/user", bearer=token)
         number = user.get("id")
         if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
             raise ProviderInvalid("the user has no number")
@@ -75,19 +45,14 @@ class GitHub:
         return Person(
             issuer=self.issuer,
             subject=str(number),
-            email=_primary(self._fetcher.get_list(f"{self._at.api}/user/emails", bearer=token)),
+            email=_primary(self._fetcher.get_list(f"{self._api}/user/emails", bearer=token)),
             full_name=name if isinstance(name, str) else None,
         )
 
     def _redeem(self, handshake: Handshake, code: str) -> str:
-        form = {
-            "client_id": self._registration.client_id,
-            "client_secret": self._registration.client_secret,
-            "code": code,
-            "redirect_uri": handshake.redirect_uri,
-            "code_verifier": handshake.code_verifier,
-        }
-        return bearer_token(self._fetcher.post(self._at.token, form))  # a refusal has status 200 here, and no token
+        us = {"client_id": self._registration.client_id, "client_secret": self._registration.client_secret}
+        answer = self._fetcher.post(f"{self._site}/login/oauth/access_token", code_form(handshake, code) | us)
+        return bearer_token(answer)  # a refusal has status 200 here, and no token
 
 
 def _primary(emails: list[Any]) -> str | None:

@@ -51,7 +51,7 @@ class Expected:
     client_id: str
     nonce: str
     access_token: str
-    algorithms: Collection[str] = (RS256, ES256, EDDSA)
+    algorithms: Collection[str]
 
 
 class KeyUnknown(Exception):

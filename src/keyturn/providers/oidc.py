@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -58,6 +58,31 @@ class Registration:
     owns_email: Callable[[Claims], bool] = trusts_nobody
 
 
+def code_query(registration: Registration, handshake: Handshake, scopes: Iterable[str], **more: str) -> str:
+    """What an authorization endpoint is asked (RFC 6749, 4.1.1; RFC 7636, 4.3), as the query of its address."""
+    challenge = hashlib.sha256(handshake.code_verifier.encode()).digest()
+    query = {
+        "response_type": "code",
+        "client_id": registration.client_id,
+        "redirect_uri": handshake.redirect_uri,
+        "scope": " ".join(scopes),
+        "state": handshake.state,
+        "code_challenge": urlsafe_b64encode(challenge).decode(),
+        "code_challenge_method": "S256",
+    }
+    return urlencode(query | more)
+
+
+def code_form(handshake: Handshake, code: str) -> dict[str, str]:
+    """What a token endpoint is sent for a code (RFC 6749, 4.1.3; RFC 7636, 4.5), but for who we are."""
+    return {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": handshake.redirect_uri,
+        "code_verifier": handshake.code_verifier,
+    }
+
+
 class OpenIdProvider:
     """`keyturn.ports.Provider` for OpenID Connect.
 
@@ -67,6 +92,7 @@ class OpenIdProvider:
     """
 
     def __init__(self, registration: Registration, clock: Clock) -> None:
+        self.issuer, self.label = registration.issuer, registration.label
         self._registration = registration
         self._clock = clock
         self._fetcher = Fetcher(clock)
@@ -74,28 +100,10 @@ class OpenIdProvider:
         self._description = Remembered(self._fetch_description, clock, lifetime=DESCRIPTION_SECONDS)
         self._keys = Remembered(self._fetch_keys, clock, lifetime=KEYS_SECONDS)
 
-    @property
-    def issuer(self) -> str:
-        return self._registration.issuer
-
-    @property
-    def label(self) -> str:
-        return self._registration.label
-
     def authorization_url(self, handshake: Handshake) -> str:
         endpoint = self._endpoint("authorization_endpoint")
-        challenge = hashlib.sha256(handshake.code_verifier.encode()).digest()
-        query = {
-            "response_type": "code",
-            "client_id": self._registration.client_id,
-            "redirect_uri": handshake.redirect_uri,
-            "scope": " ".join(self._registration.scopes),
-            "state": handshake.state,
-            "nonce": handshake.nonce,
-            "code_challenge": urlsafe_b64encode(challenge).decode(),
-            "code_challenge_method": "S256",
-        }
-        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+        query = code_query(self._registration, handshake, self._registration.scopes, nonce=handshake.nonce)
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
     def person(self, handshake: Handshake, code: str, issuer: str | None) -> Person:
         self._check_issuer(issuer)
@@ -123,12 +131,7 @@ class OpenIdProvider:
             raise ProviderInvalid("the answer comes from another issuer")
 
     def _redeem(self, handshake: Handshake, code: str) -> JSON:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": handshake.redirect_uri,
-            "code_verifier": handshake.code_verifier,
-        }
+        form = code_form(handshake, code)
         client_id, secret = self._registration.client_id, self._registration.client_secret
         methods = self._description.get().get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         endpoint = self._endpoint("token_endpoint")
