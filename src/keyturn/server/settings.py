@@ -7,17 +7,13 @@ pasted into the wrong variable may be a secret. docs/settings.md describes each 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from itertools import combinations
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
 
-from keyturn.core.keyring import check_secrets_differ
-from keyturn.core.keys import check_secret_strength
 from keyturn.core.model import Micros, Policy
 from keyturn.errors import SettingsError
 from keyturn.http.origin import is_loopback_host, is_loopback_origin
@@ -25,7 +21,6 @@ from keyturn.server.durations import format_duration
 from keyturn.server.origins import may_be_same_site, origin_of
 from keyturn.server.settings_fields import (
     SEPARATED,
-    Audience,
     BasePath,
     Host,
     Issuer,
@@ -34,32 +29,17 @@ from keyturn.server.settings_fields import (
     Origin,
     Reference,
     SmtpUrl,
+    VisibleText,
     lasting,
     whole,
     written,
 )
-from keyturn.server.settings_providers import ClientId, ProviderName, ProviderSettings
+from keyturn.server.settings_problems import sentence, weaknesses
+from keyturn.server.settings_providers import ProviderName, ProviderSettings
 from keyturn.server.settings_sources import Given, Sources, variable
-
-PROVIDER_SECRETS = ("client_secret",)
-KEYS = ("access_secret", "refresh_secret", "password_pepper", "password_pepper_previous", "metrics_token")
-SECRETS = (*KEYS, "database_url", "rate_limit_url", "smtp_password", "google_client_secret")
-LISTS = ("allowed_origins", "trusted_proxies", "access_claims")
 
 HASH_MEMORY_FLOOR_KIB = {1: 47_104, 2: 19_456, 3: 12_288}
 """The least memory that argon2id needs for 1, 2, and 3 or more passes (OWASP Password Storage Cheat Sheet)."""
-
-_IN_WORDS = {
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "dict_type": "must be tables of the settings file, such as [providers.google]",
-    "missing": "is missing",
-    "model_type": "must be a table",
-    "path_type": "must be a path",
-    "string_type": "must be text",
-    "string_unicode": "must be UTF-8 text",
-    "tuple_type": "must be a list",
-}
 
 
 class Settings(BaseModel):
@@ -71,7 +51,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     issuer: Issuer | None = None
-    audience: Audience | None = None
+    audience: VisibleText | None = None
     host: Host = "127.0.0.1"
     port: Annotated[int, whole(0, 65_535)] = 8000
     workers: Annotated[int, whole(1, 256)] = 1
@@ -126,7 +106,7 @@ class Settings(BaseModel):
     verification_ttl: Annotated[Micros, lasting("5m", "30d")] = written("1d")
 
     providers: Mapping[ProviderName, ProviderSettings] | None = None
-    google_client_id: ClientId | None = None
+    google_client_id: VisibleText | None = None
     google_client_secret: SecretStr | None = None
 
     log_format: Literal["text", "json"] = "text"
@@ -248,11 +228,10 @@ def load_settings(
     Raises:
         SettingsError: one line for every problem.
     """
-    of_provider = Sources(ProviderSettings.model_fields, PROVIDER_SECRETS, ("scopes",))
-    sources = Sources(Settings.model_fields, SECRETS, LISTS, {"providers": of_provider})
+    sources = Sources(Settings, {"providers": Sources(ProviderSettings)})
     given = sources.gather(flags, os.environ if environ is None else environ)
     settings, problems = _validated(given)
-    problems = [*sources.problems, *problems, *_weaknesses(given)]
+    problems = [*sources.problems, *problems, *weaknesses(given)]
     if settings is None or problems:
         # Raised where no validation error is being handled: as its context it would carry the values.
         raise SettingsError("\n".join(problems))
@@ -265,37 +244,4 @@ def _validated(given: Mapping[str, Given]) -> tuple[Settings | None, list[str]]:
     except ValidationError as invalid:
         errors = invalid.errors(include_input=False, include_url=False)
         # A default that depends on other fields is not computed once one of them is wrong; that is no problem of its own.
-        return None, [_sentence(error, given) for error in errors if error["type"] != "default_factory_not_called"]
-
-
-def _sentence(error: ErrorDetails, given: Mapping[str, Given]) -> str:
-    setting, *item = error["loc"]
-    name = given[str(setting)].name if setting in given else variable(str(setting))
-    place = name
-    if setting == "providers" and item:
-        place = ".".join(["providers", *map(str, item)]).removesuffix(".[key]")
-    elif item:
-        place = f"{name}, item {int(item[0]) + 1},"
-    message = _IN_WORDS.get(error["type"]) or error["msg"]
-    message = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{place} {message}."
-
-
-def _weaknesses(given: Mapping[str, Given]) -> list[str]:
-    """What is wrong with the secrets that are keys."""
-    keys = [(given[setting].name, given[setting].value) for setting in KEYS if setting in given]
-    secrets = [(name, value) for name, value in keys if isinstance(value, str)]
-    weak = [sentence for name, secret in secrets for sentence in _complaint(check_secret_strength, secret, name)]
-    return weak or [
-        sentence
-        for (name, secret), (other_name, other) in combinations(secrets, 2)
-        for sentence in _complaint(check_secrets_differ, secret, other, f"{name} and {other_name}")
-    ]
-
-
-def _complaint(check: Callable[..., None], *args: object) -> list[str]:
-    try:
-        check(*args)
-    except SettingsError as error:
-        return [str(error)]
-    return []
+        return None, [sentence(error, given) for error in errors if error["type"] != "default_factory_not_called"]

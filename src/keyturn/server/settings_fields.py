@@ -128,7 +128,7 @@ SEPARATED = BeforeValidator(_items)
 """A list, or one string with commas, as the environment has it."""
 
 Issuer = Annotated[str, AfterValidator(_issuer)]
-Audience = Annotated[str, matching("[!-~]{1,255}", "must be up to 255 visible ASCII characters")]
+VisibleText = Annotated[str, matching("[!-~]{1,255}", "must be up to 255 visible ASCII characters")]
 Host = Annotated[str, AfterValidator(_host)]
 BasePath = Annotated[
     str,

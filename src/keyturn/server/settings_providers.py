@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from keyturn.http.origin import is_loopback_origin
-from keyturn.server.settings_fields import matching
+from keyturn.server.settings_fields import VisibleText, matching
 
 ProviderName = Annotated[
     str, matching("[a-z][a-z0-9-]{0,31}", "must be small letters, digits and hyphens: the name is part of addresses")
 ]
-ClientId = Annotated[str, matching("[!-~]{1,255}", "must be up to 255 visible ASCII characters")]
 Label = Annotated[str, Field(min_length=1, max_length=40)]
 Scope = Annotated[str, matching("[!#-\\[\\]-~]{1,128}", "must be words without spaces")]
 
@@ -40,7 +39,7 @@ class ProviderSettings(BaseModel):
 
     preset: Literal["openid", "google", "github"] = "openid"
     issuer: Annotated[str, AfterValidator(_issuer)] | None = None
-    client_id: ClientId
+    client_id: VisibleText
     client_secret: SecretStr
     label: Label | None = None
     scopes: tuple[Scope, ...] = ()

@@ -11,10 +11,13 @@ import difflib
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
 
 from keyturn.server.durations import parse_duration
 
@@ -49,31 +52,34 @@ def variable(key: str) -> str:
     return PREFIX + key.upper()
 
 
+def secrets_of(settings: type[BaseModel]) -> list[str]:
+    """The settings that are secrets."""
+    kinds = {name: field.annotation for name, field in settings.model_fields.items()}
+    return [name for name, kind in kinds.items() if SecretStr in (kind, *get_args(kind))]
+
+
+def lists_of(settings: type[BaseModel]) -> list[str]:
+    """The settings that are lists."""
+    return [name for name, field in settings.model_fields.items() if get_origin(field.annotation) is tuple]
+
+
 class Sources:
     """Gathers settings from everywhere.
 
     Args:
-        settings: the names of all settings.
-        secrets: those of them that may lie in a file of their own.
-        lists: those of them that may be empty.
-        tables: those of them that are tables of tables in the file, each with what its inner tables may hold.
+        settings: what there is to set. A secret may lie in a file of its own, and a list may be empty.
+        tables: those that are tables of tables in the file, each with what its inner tables may hold.
 
     Attributes:
         problems: what is wrong, one sentence each.
     """
 
-    def __init__(
-        self,
-        settings: Collection[str],
-        secrets: Collection[str],
-        lists: Collection[str],
-        tables: Mapping[str, Sources] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, settings: type[BaseModel], tables: Mapping[str, Sources] = MappingProxyType({})) -> None:
         self.problems: list[str] = []
         self._tables = tables
-        self._secrets = secrets
-        self._lists = lists
-        self._keys = [*settings, *(f"{secret}_file" for secret in secrets)]
+        self._secrets = secrets_of(settings)
+        self._lists = lists_of(settings)
+        self._keys = [*settings.model_fields, *(f"{secret}_file" for secret in self._secrets)]
 
     def gather(self, flags: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, Given]:
         """What was set, by setting: from a flag if there is one, else from the environment, else from the file.

@@ -12,8 +12,8 @@ from tests.support.settings import ACCESS_SECRET, REFRESH_SECRET, config, load, 
 
 from keyturn.core.model import SECOND
 from keyturn.errors import SettingsError
-from keyturn.server.settings import LISTS, SECRETS, Settings, load_settings
-from keyturn.server.settings_sources import CONFIG, LEGACY, variable
+from keyturn.server.settings import Settings, load_settings
+from keyturn.server.settings_sources import CONFIG, LEGACY, lists_of, secrets_of, variable
 
 DAY = 86_400 * SECOND
 
@@ -117,7 +117,7 @@ def test_an_empty_variable_is_refused() -> None:
     assert problem(KEYTURN_AUDIENCE="") == "KEYTURN_AUDIENCE is empty: give it a value or remove it."
 
 
-@pytest.mark.parametrize("setting", LISTS)
+@pytest.mark.parametrize("setting", lists_of(Settings))
 def test_an_empty_list_is_a_list(setting: str) -> None:
     assert getattr(load(**{variable(setting): ""}), setting) == ()
 
@@ -220,7 +220,7 @@ def test_a_secret_may_lie_in_a_file_whose_last_line_break_does_not_count(
 
 
 def test_every_secret_may_lie_in_a_file(tmp_path: Path) -> None:
-    for setting in SECRETS:
+    for setting in secrets_of(Settings):
         path = secret_file(tmp_path, REFRESH_SECRET.encode())
         needed = {"KEYTURN_GOOGLE_CLIENT_ID": "keyturn"} if setting == "google_client_secret" else {}
         assert getattr(load(**{variable(setting) + "_FILE": path}, **needed), setting) == SecretStr(REFRESH_SECRET)
