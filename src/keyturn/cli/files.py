@@ -179,8 +179,8 @@ def read_json(file: BinaryIO, member: str) -> Source:
     return Source(columns, lines(), len(found), lambda: read)
 
 
-def check_columns(columns: Collection[str], known: Collection[str], needed: str) -> None:
-    """Refuse a file with columns that are not known: nothing that it holds is to be lost unsaid.
+def check_columns(columns: Collection[str], known: Collection[str]) -> None:
+    """Refuse a file with columns that are not known, for nothing that it holds is to be lost unsaid; and one without addresses.
 
     Raises:
         InvalidInput: names them.
@@ -194,8 +194,8 @@ def check_columns(columns: Collection[str], known: Collection[str], needed: str)
             f"The file has columns that are not known here: {named}. Leave them out with --ignore, or rename them; known are "
             f"{', '.join(known)}.",
         )
-    if needed not in columns:
-        raise InvalidInput("columns", f"The file has no column {needed}.")
+    if "email" not in columns:
+        raise InvalidInput("columns", "The file has no column email.")
 
 
 def _numbered(file: BinaryIO, skip: int = 0) -> Iterator[tuple[int, bytes | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 from itertools import islice
@@ -60,8 +61,8 @@ def import_(
     preset = _preset(origin, firebase_parameters)
     with opened_file(file) as content:
         source = _source(content, file, format_, preset)
-        ignored = {*(ignore or ()), *preset.drops}
-        check_columns(source.columns - ignored, preset.reads, preset.needed)
+        ignored = {*(ignore or ()), *preset.drops.split()}
+        check_columns(source.columns - ignored, preset.reads.split())
         with opened(data_dir, create=True) as context:
             work = Import(context, update=update, dry_run=dry_run)
             results = list(_run(work, source, preset, ignored, quiet=json))
@@ -79,8 +80,8 @@ def _preset(origin: Origin | None, parameters: Path | None) -> Preset:
 
 
 def _source(content: BinaryIO, name: str, format_: Format | None, preset: Preset) -> Source:
-    if preset.form == "firebase" and format_ is None:
-        return read_json(content, "users")
+    if preset.document is not None and format_ is None:
+        return read_json(content, preset.document)
     ending = Path(name).suffix.lower()
     if format_ is Format.CSV or (format_ is None and ending == ".csv"):
         return read_csv(content)
@@ -124,7 +125,8 @@ def _translated(line: Line, preset: Preset, ignored: Collection[str]) -> Line:
 
 
 def _report(results: list[Result], *, dry_run: bool, json: bool) -> None:
-    counts = {outcome.value: sum(result.outcome is outcome for result in results) for outcome in Outcome}
+    found = Counter(result.outcome for result in results)
+    counts = {outcome.value: found[outcome] for outcome in Outcome}
     if json:
         problems = [
             {"line": result.line, "outcome": result.outcome.value, "reason": result.reason}

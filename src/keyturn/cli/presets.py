@@ -22,21 +22,19 @@ class Preset:
     """How another system writes a user.
 
     Attributes:
-        reads: the columns that mean something here.
-        drops: those that mean nothing here.
-        needed: the one without which there is no user.
+        reads: the columns that mean something here, with spaces between.
+        drops: those that mean nothing here, likewise.
         fields: our columns, of theirs.
-        form: of the file, whatever its name; none: as its name says.
+        document: where it writes one JSON document, the member with the users; none: there is a line for each.
     """
 
-    reads: tuple[str, ...]
+    reads: str
     fields: Callable[[Fields], Fields]
-    drops: tuple[str, ...] = ()
-    needed: str = "email"
-    form: str | None = None
+    drops: str = ""
+    document: str | None = None
 
 
-OWN = Preset(reads=COLUMNS, fields=lambda line: line)
+OWN = Preset(reads=" ".join(COLUMNS), fields=lambda line: line)
 
 
 def _django(line: Fields) -> Fields:
@@ -72,19 +70,8 @@ def _django_yes(value: object) -> bool:
 
 
 DJANGO = Preset(
-    reads=(
-        "id",
-        "password",
-        "is_superuser",
-        "username",
-        "first_name",
-        "last_name",
-        "email",
-        "is_staff",
-        "is_active",
-        "date_joined",
-    ),
-    drops=("last_login",),
+    reads="id password is_superuser username first_name last_name email is_staff is_active date_joined",
+    drops="last_login",
     fields=_django,
 )
 
@@ -137,32 +124,13 @@ def firebase(parameters: FirebaseParameters | None) -> Preset:
         }
 
     return Preset(
-        reads=(
-            "localId",
-            "email",
-            "emailVerified",
-            "passwordHash",
-            "salt",
-            "displayName",
-            "createdAt",
-            "disabled",
-            "providerUserInfo",
-        ),
-        drops=(
-            "lastSignedInAt",
-            "lastLoginAt",
-            "lastRefreshAt",
-            "photoUrl",
-            "phoneNumber",
-            "customAttributes",
-            "validSince",
-            "passwordUpdatedAt",
-            "version",
-            "mfaInfo",
-            "tenantId",
-        ),
+        reads="localId email emailVerified passwordHash salt displayName createdAt disabled providerUserInfo",
+        drops="""
+        lastSignedInAt lastLoginAt lastRefreshAt photoUrl phoneNumber customAttributes validSince passwordUpdatedAt
+        version mfaInfo tenantId
+        """,
         fields=fields,
-        form="firebase",
+        document="users",
     )
 
 
@@ -219,24 +187,13 @@ def _supabase(line: Fields) -> Fields:
     }
 
 
-_SUPABASE_DROPS = """
-instance_id aud role invited_at confirmation_token confirmation_sent_at recovery_token recovery_sent_at
-email_change_token_new email_change_token_current email_change email_change_sent_at email_change_confirm_status
-last_sign_in_at raw_app_meta_data is_super_admin updated_at phone phone_confirmed_at phone_change phone_change_token
-phone_change_sent_at confirmed_at reauthentication_token reauthentication_sent_at is_sso_user is_anonymous
-"""
-
 SUPABASE = Preset(
-    reads=(
-        "id",
-        "email",
-        "encrypted_password",
-        "email_confirmed_at",
-        "raw_user_meta_data",
-        "banned_until",
-        "deleted_at",
-        "created_at",
-    ),
-    drops=tuple(_SUPABASE_DROPS.split()),
+    reads="id email encrypted_password email_confirmed_at raw_user_meta_data banned_until deleted_at created_at",
+    drops="""
+    instance_id aud role invited_at confirmation_token confirmation_sent_at recovery_token recovery_sent_at
+    email_change_token_new email_change_token_current email_change email_change_sent_at email_change_confirm_status
+    last_sign_in_at raw_app_meta_data is_super_admin updated_at phone phone_confirmed_at phone_change phone_change_token
+    phone_change_sent_at confirmed_at reauthentication_token reauthentication_sent_at is_sso_user is_anonymous
+    """,
     fields=_supabase,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -142,7 +143,7 @@ class Import:
             else:
                 break
         announce_ends(self._context, now, ended, EndReason.ACCOUNT_DISABLED)
-        counts = {one.value: sum(r.outcome is one for r in results.values()) for one in Outcome}
+        counts = Counter(result.outcome for result in results.values())
         if counts[Outcome.CREATED] + counts[Outcome.UPDATED] and not self._dry_run:
             record("users_imported", created=counts[Outcome.CREATED], updated=counts[Outcome.UPDATED])
         return results
