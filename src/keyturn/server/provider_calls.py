@@ -209,8 +209,7 @@ class ProviderApi:
         return None
 
     async def _begin(self, provider: Provider, way: Way) -> tuple[str, str]:
-        begun, value = self.handshakes.begin(way)
-        handshake = self.handshakes.handshake(begun, self._redirect_uri(way.provider))
+        handshake, value = self.handshakes.begin(way, self._redirect_uri(way.provider))
         with _failures_logged(way.provider):
             url = await self.asking.run(lambda: provider.authorization_url(handshake))
         return url, self._cookies.set_way(value, LIFETIME_SECONDS)

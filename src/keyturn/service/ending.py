@@ -100,11 +100,7 @@ def list_sessions(context: Context, claims: AccessClaims) -> list[Session]:
         AccessTokenInvalid: the session is over.
     """
 
-    def work(tx: Transaction) -> list[Session]:
-        _, user = current_session(tx, claims)
-        return tx.sessions.live_of_user(user.id)
-
-    return context.database.read(work)
+    return context.database.read(lambda tx: tx.sessions.live_of_user(current_session(tx, claims)[1].id))
 
 
 def end_one(context: Context, claims: AccessClaims, session_id: str) -> None:

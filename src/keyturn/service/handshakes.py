@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
 from keyturn.core.keyring import KeyRing, encoded
-from keyturn.core.model import SECOND, Delivery, Micros
+from keyturn.core.model import SECOND, Delivery
 from keyturn.errors import StateInvalid
-from keyturn.ports import Clock, Entropy, Handshake
+from keyturn.ports import Clock, Entropy, Handshake, Transaction
 
 LIFETIME_SECONDS = 600
 
@@ -64,26 +64,17 @@ class Handshakes:
     clock: Clock
     entropy: Entropy
 
-    def begin(self, way: Way) -> tuple[Way, str]:
-        """The way with its seed, and the value of its cookie.
+    def begin(self, way: Way, redirect_uri: str) -> tuple[Handshake, str]:
+        """What goes to the provider, and must come back; and the value of the cookie.
 
         Args:
             way: what it is for.
-        """
-        seed = self.entropy.random_bytes(_SEED_BYTES).hex()
-        expires_at = self.clock.now() // SECOND + LIFETIME_SECONDS
-        begun = replace(way, seed=seed, expires_at=expires_at)
-        body = urlsafe_b64encode(encoded(asdict(begun)).encode())
-        return begun, b".".join((body, self._tag(self._keys()[0], b"cookie", body))).decode()
-
-    def handshake(self, way: Way, redirect_uri: str) -> Handshake:
-        """What goes to the provider, and must come back.
-
-        Args:
-            way: one that has begun.
             redirect_uri: where the provider sends the browser back to.
         """
-        return self._handshake(self._keys()[0], way, redirect_uri)
+        seed = self.entropy.random_bytes(_SEED_BYTES).hex()
+        begun = replace(way, seed=seed, expires_at=self.clock.now() // SECOND + LIFETIME_SECONDS)
+        key, body = self._keys()[0], urlsafe_b64encode(encoded(asdict(begun)).encode())
+        return self._handshake(key, begun, redirect_uri), b".".join((body, self._tag(key, b"cookie", body))).decode()
 
     def begun(self, cookie: str | None) -> Way | None:
         """The way that a cookie is of, wherever it leads and however long ago it began; none: the cookie is not ours."""
@@ -141,6 +132,12 @@ def _parsed(body: bytes) -> Way:
     return Way(**{**members, "delivery": Delivery(members["delivery"])})
 
 
-def use_once(way: Way) -> tuple[str, Micros]:
-    """The name of the counter that is raised when a way has led to something, and how many seconds it is kept."""
-    return f"way/{hashlib.sha256(way.seed.encode()).hexdigest()[:32]}", LIFETIME_SECONDS
+def use_once(tx: Transaction, way: Way) -> None:
+    """Let a way lead to something once.
+
+    Raises:
+        StateInvalid: it has.
+    """
+    name = f"way/{hashlib.sha256(way.seed.encode()).hexdigest()[:32]}"
+    if tx.counters.add(name, 1, LIFETIME_SECONDS) != 1:
+        raise StateInvalid

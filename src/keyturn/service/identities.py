@@ -8,7 +8,7 @@ nothing when the owner of the address comes, and an owner never takes over what 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from keyturn.core.identity import canonical_email, clean_email, clean_full_name
@@ -58,7 +58,7 @@ def sign_in_with(context: Context, person: Person, way: Way, options: SignInOpti
     Raises:
         StateInvalid, ProviderDenied, AccountExists, EmailMissing, RegistrationClosed, TooManyAttempts, StoreUnavailable
     """
-    options = replace(options, delivery=way.delivery)
+    person, options = _readable(person), replace(options, delivery=way.delivery)
     try:
         done = _signed_in(context, person, way, options)
     except (IdentityTaken, EmailTaken):  # somebody was faster: the same person, in all likelihood, in another tab
@@ -81,7 +81,7 @@ def _signed_in(context: Context, person: Person, way: Way, options: SignInOption
     made = _prepared(context, person, options)
 
     def work(tx: Transaction) -> _SignedIn:
-        _use(tx, way)
+        use_once(tx, way)
         connected = _known(tx, person) is None
         user = _user_of(context, tx, person, made)
         if user.disabled:
@@ -117,7 +117,8 @@ def _prepared(context: Context, person: Person, options: SignInOptions) -> User 
     known, account = context.database.read(lambda tx: (_known(tx, person), _holder(tx, person)))
     if known is not None or (account is not None and _is_theirs(account.user, person)):
         return None
-    email = _email(person)
+    if person.email is None:
+        raise EmailMissing
     if account is not None and (person.owns_email or context.registration_open):
         raise AccountExists
     if not context.registration_open:
@@ -126,11 +127,11 @@ def _prepared(context: Context, person: Person, options: SignInOptions) -> User 
         context.throttle.registration(network_of(options.device.address))
     return User(
         id=fresh_id(context.entropy),
-        email=email,
+        email=person.email,
         created_at=context.clock.now(),
         # Only the word of whoever gives the address out: it is what an account is found by later on.
         email_verified=person.owns_email,
-        full_name=_full_name(person),
+        full_name=person.full_name,
     )
 
 
@@ -164,10 +165,7 @@ def _known(tx: Transaction, person: Person) -> Identity | None:
 
 def _holder(tx: Transaction, person: Person) -> Account | None:
     """The account that has the person's address."""
-    try:
-        return tx.users.find(_email(person))
-    except EmailMissing:
-        return None
+    return tx.users.find(person.email) if person.email is not None else None
 
 
 def _is_theirs(user: User, person: Person) -> bool:
@@ -181,14 +179,8 @@ def _insert(context: Context, tx: Transaction, person: Person, user: User) -> No
     if stale is not None and not tx.users.load_many([stale.user_id]):
         tx.identities.delete(stale.id)  # of a user whom the application has deleted by itself
     tx.identities.insert(
-        Identity(fresh_id(context.entropy), user.id, person.issuer, person.subject, _shown(person), tx.now)
+        Identity(fresh_id(context.entropy), user.id, person.issuer, person.subject, person.email, tx.now)
     )
-
-
-def _use(tx: Transaction, way: Way) -> None:
-    name, seconds = use_once(way)
-    if tx.counters.add(name, 1, seconds) != 1:
-        raise StateInvalid
 
 
 def connect(context: Context, person: Person, way: Way, claims: AccessClaims | None) -> None:
@@ -203,9 +195,10 @@ def connect(context: Context, person: Person, way: Way, claims: AccessClaims | N
         StateInvalid: that session is over, or the browser has another one.
         IdentityTaken: the identity opens another account.
     """
+    person = _readable(person)
 
     def work(tx: Transaction) -> User:
-        _use(tx, way)
+        use_once(tx, way)
         session = tx.sessions.load_many([way.links or ""]).get(way.links or "")
         account = tx.users.lock(session.user_id) if session is not None else None
         if session is None or account is None or end_of(session, tx.now) is not None:
@@ -233,11 +226,7 @@ def identities_of(context: Context, claims: AccessClaims) -> list[Identity]:
         AccessTokenInvalid: the session is over.
     """
 
-    def work(tx: Transaction) -> list[Identity]:
-        _, user = current_session(tx, claims)
-        return tx.identities.of_user(user.id)
-
-    return context.database.read(work)
+    return context.database.read(lambda tx: tx.identities.of_user(current_session(tx, claims)[1].id))
 
 
 def disconnect(
@@ -273,24 +262,13 @@ def disconnect(
     record("identity_disconnected", user=gone.user_id, session=claims.session_id, issuer=gone.issuer)
 
 
-def _email(person: Person) -> str:
+def _readable(person: Person) -> Person:
+    """The person with their address and name in the form that is kept; none in the place of what is neither."""
+    return replace(person, email=_clean(clean_email, person.email), full_name=_clean(clean_full_name, person.full_name))
+
+
+def _clean(clean: Callable[[str], str], text: str | None) -> str | None:
     try:
-        return clean_email(person.email or "")
-    except InvalidInput:
-        raise EmailMissing from None
-
-
-def _shown(person: Person) -> str | None:
-    """The address for its owner to read, if it is one."""
-    try:
-        return _email(person)
-    except EmailMissing:
-        return None
-
-
-def _full_name(person: Person) -> str | None:
-    """What the provider calls them, if it is a name that people may give themselves."""
-    try:
-        return clean_full_name(person.full_name) if person.full_name else None
+        return clean(text) if text else None
     except InvalidInput:
         return None
