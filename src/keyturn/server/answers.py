@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from keyturn.errors import CurrentPasswordWrong, EmailTaken, InvalidInput, KeyturnError, UsernameTaken
-from keyturn.http.problems import InvalidRequest, Problem, problem_of
+from keyturn.http.problems import InvalidRequest, problem_of
 from keyturn.http.security import SITE_POLICY
 from keyturn.server.calls import Document, Reply
 from keyturn.web.views import Form
 
 HOME = "/"
-# A form's own origin is told to us, and nothing to anybody else: with `no-referrer` browsers send forms with `Origin: null`.
-_PAGE_HEADERS = {"content-security-policy": SITE_POLICY, "referrer-policy": "same-origin"}
-
 _REPEATED = ("login", "email", "username", "full_name", "remember")
 """What a form shows again after an error; never a password."""
 
@@ -22,9 +19,14 @@ _FIELDS = frozenset({"login", "email", "username", "full_name", "password", "cur
 """What has a place beside it for what is wrong with it."""
 
 
-def document(html: str) -> Document:
-    """A page, with the headers of pages."""
-    return Document(html, _PAGE_HEADERS)
+def document(html: str, *, referrer: str = "same-origin") -> Document:
+    """A page, with the headers of pages.
+
+    Args:
+        referrer: what browsers tell of where they were. By default a form's own origin is told to us, and nothing to anybody
+            else: with `no-referrer` browsers send forms with `Origin: null`.
+    """
+    return Document(html, {"content-security-policy": SITE_POLICY, "referrer-policy": referrer})
 
 
 def home(*cookies: str, return_to: str | None = None, reason: str | None = None, saved: str | None = None) -> Reply:
@@ -41,12 +43,16 @@ def home(*cookies: str, return_to: str | None = None, reason: str | None = None,
     return Reply(303, headers={"location": return_to or first}, cookies=cookies)
 
 
-def told_in_the_form(error: KeyturnError) -> Problem:
-    """What a form is answered with; a fault of ours is no business of a form."""
+def refused(again: Reply, error: KeyturnError) -> Reply:
+    """A page with the form once more, under the status of what is wrong; a fault of ours is no business of a form.
+
+    Raises:
+        KeyturnError: that fault.
+    """
     problem = problem_of(error)
     if problem.status >= 500 and "retry-after" not in problem.headers:
         raise error
-    return problem
+    return again._replace(status=problem.status, headers=problem.headers)
 
 
 def filled_in(typed: Mapping[str, str], error: KeyturnError) -> Form:

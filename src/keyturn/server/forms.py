@@ -57,8 +57,13 @@ class SignUpForm(Body):
     return_to: str = ""
 
 
-class PasswordForm(Body):
+class OwnerForm(Body):
+    """For what only the owner of the account may do."""
+
     current_password: CurrentPassword = None
+
+
+class PasswordForm(OwnerForm):
     new_password: SecretStr
 
 
@@ -69,19 +74,8 @@ class ProfileForm(Body):
     full_name: ShortText = ""
 
 
-class EmailForm(Body):
+class EmailForm(OwnerForm):
     email: ShortText
-    current_password: CurrentPassword = None
-
-
-class CloseForm(Body):
-    current_password: CurrentPassword = None
-
-
-class ConnectForm(Body):
-    """For connecting and disconnecting a provider's account."""
-
-    current_password: CurrentPassword = None
 
 
 class ForgotForm(Body):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -12,19 +11,10 @@ from pathlib import Path
 
 from keyturn.core.identity import canonical_email
 from keyturn.stores.keys import ensure_private_directory
+from keyturn.web.views import KeptMail
 
 KEPT = 200
 """How many of them there are at most: the oldest go first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A mail in the outbox."""
-
-    to: str
-    subject: str
-    date: str
-    text: str = field(repr=False)
 
 
 class Outbox:
@@ -35,13 +25,13 @@ class Outbox:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def send(self, message: EmailMessage) -> None:
         """Keep a message. One that was kept already, as its id tells, takes its own place."""
-        ensure_private_directory(self._directory)
+        ensure_private_directory(self.directory)
         name = str(message["Message-ID"]).strip("<>").partition("@")[0]
-        target = self._directory / f"{name}.eml"
+        target = self.directory / f"{name}.eml"
         scratch = target.with_suffix(".part")
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -50,7 +40,7 @@ class Outbox:
         for old in self._files()[KEPT:]:
             old.unlink(missing_ok=True)
 
-    def newest(self, limit: int) -> list[Kept]:
+    def newest(self, limit: int) -> list[KeptMail]:
         """At most so many of the mails, the newest first."""
         return [_kept(file) for file in self._files()[:limit]]
 
@@ -62,12 +52,12 @@ class Outbox:
                 file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        found = [(file.stat().st_mtime_ns, file) for file in self._directory.glob("*.eml")]
+        found = [(file.stat().st_mtime_ns, file) for file in self.directory.glob("*.eml")]
         return [file for _, file in sorted(found, reverse=True)]
 
 
-def _kept(file: Path) -> Kept:
+def _kept(file: Path) -> KeptMail:
     message = message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=SMTP)
     body = message.get_body(("plain",))
     text = body.get_content() if body is not None else ""
-    return Kept(str(message["To"]), str(message["Subject"]), str(message["Date"]), text)
+    return KeptMail(str(message["To"]), str(message["Subject"]), str(message["Date"]), text)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyturn.server.answers import document
-from keyturn.server.calls import Call, Document, Incoming, Reply
+from keyturn.server.calls import Call, Incoming, Reply
 from keyturn.server.lanes import Lane
 from keyturn.server.outbox import Outbox
 from keyturn.web.pages import Pages
-from keyturn.web.views import Letter
 
 PATH = "/outbox"
 SHOWN = 50
@@ -35,5 +34,4 @@ class OutboxPage:
 
     async def show(self, incoming: Incoming) -> Reply:
         kept = await self.storing.run(lambda: self.outbox.newest(SHOWN))
-        page = document(self.pages.outbox([Letter(mail.to, mail.subject, mail.date, mail.text) for mail in kept]))
-        return Reply(content=Document(page.html, {**page.headers, "referrer-policy": "no-referrer"}))
+        return Reply(content=document(self.pages.outbox(kept), referrer="no-referrer"))

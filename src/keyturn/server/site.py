@@ -17,7 +17,7 @@ from keyturn.errors import (
     SessionEnded,
 )
 from keyturn.http.problems import Problem
-from keyturn.server.answers import document, filled_in, home, told_in_the_form
+from keyturn.server.answers import document, filled_in, home, refused
 from keyturn.server.api import Api
 from keyturn.server.arrival import arrival_of, path_on_this_site
 from keyturn.server.calls import Document, Incoming, Reply, validated
@@ -56,7 +56,7 @@ class Site:
 
     @property
     def mail(self) -> MailPages:
-        return MailPages(self.api, self.pages, self.account)
+        return MailPages(self.api, self.pages)
 
     async def home(self, incoming: Incoming) -> Reply:
         """Who is signed in, or the sign-in form, or a page that finds out which of the two it is."""
@@ -156,8 +156,7 @@ class Site:
         try:
             grant = await open_session()
         except KeyturnError as error:
-            problem = told_in_the_form(error)
             again = replace(view, form=filled_in(incoming.form, error), return_to=return_to)
-            return Reply(problem.status, document(self.pages.signed_out(again)), headers=problem.headers)
+            return refused(Reply(content=document(self.pages.signed_out(again))), error)
         known = self.api.credentials.device_cookie(incoming.headers)
         return home(*self.api.cookies(grant), *self.api.device_cookies(grant, known), return_to=return_to)

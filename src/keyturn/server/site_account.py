@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
-from keyturn.core.model import SECOND, AccessClaims, Account, Delivery, EndReason, Identity, Session, User
+from keyturn.core.model import SECOND, AccessClaims, Account, Delivery, EndReason, Identity, Session
 from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError
-from keyturn.server.answers import document, filled_in, home, told_in_the_form
+from keyturn.server.answers import document, filled_in, home, refused
 from keyturn.server.api import Api
 from keyturn.server.arrival import Arrival
 from keyturn.server.calls import Incoming, Reply, validated
-from keyturn.server.forms import CloseForm, ConnectForm, EmailForm, NoFields, PasswordForm, ProfileForm
+from keyturn.server.forms import EmailForm, NoFields, OwnerForm, PasswordForm, ProfileForm
 from keyturn.server.provider_calls import ProviderApi
 from keyturn.server.schemas import revealed, session_answer, user_answer
-from keyturn.service import account, ending
+from keyturn.service import account, ending, recovery
 from keyturn.service.context import Grant
 from keyturn.service.handshakes import Way
 from keyturn.service.identities import identities_of
@@ -26,6 +27,7 @@ from keyturn.web.views import Connected, Device, Form, SignedIn
 Flow = Callable[[AccessClaims], Awaitable[Reply]]
 
 _DIRECTLY = Arrival()
+_FORMS = ("email", "password", "close", "verification")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,13 @@ class AccountPage:
         self,
         incoming: Incoming,
         arrival: Arrival = _DIRECTLY,
-        failed: Mapping[str, Form] | None = None,
-        verification: Form | None = None,
+        forms: Mapping[str, Form] = MappingProxyType({}),
     ) -> Reply:
         """Who is signed in.
 
         Args:
             arrival: how they come here.
-            failed: forms that did not do, by name.
-            verification: what became of the button that sends a link for one's address.
+            forms: what became of those that were sent, by name.
 
         Raises:
             AccessTokenMissing, AccessTokenInvalid
@@ -71,12 +71,11 @@ class AccountPage:
 
         owner, sessions, identities = await self.api.storing.run(load)
         view = replace(
-            self._view(claims, owner.user, sessions, failed or {}),
-            has_password=owner.password_hash is not None,
+            self._view(claims, owner, sessions, forms),
             connected=[self._connected(identity) for identity in identities],
+            return_to=arrival.return_to,
+            saved=words.SAVED.get(arrival.saved or ""),
         )
-        view = replace(view, return_to=arrival.return_to, saved=words.SAVED.get(arrival.saved or ""))
-        view = replace(view, verification=verification or Form())
         return Reply(content=document(self.pages.signed_in(view)))
 
     async def change_profile(self, incoming: Incoming) -> Reply:
@@ -114,7 +113,7 @@ class AccountPage:
 
     async def close(self, incoming: Incoming) -> Reply:
         async def change(claims: AccessClaims) -> Reply:
-            form = validated(CloseForm, incoming.form)
+            form = validated(OwnerForm, incoming.form)
             current = revealed(form.current_password)
             await self.api.hashing.run(lambda: account.delete_account(self.api.context, claims, current))
             return home(*self._no_cookies(), reason=EndReason.ACCOUNT_DELETED)
@@ -126,7 +125,7 @@ class AccountPage:
         name = incoming.path["name"]
 
         async def change(claims: AccessClaims) -> Reply:
-            form = validated(ConnectForm, incoming.form)
+            form = validated(OwnerForm, incoming.form)
             way = Way(name, known_device=self.api.credentials.device_cookie(incoming.headers))
             url, cookie = await self.providers.begin_connecting(claims, way, revealed(form.current_password))
             return Reply(content=document(self.pages.leaving(url)), cookies=(cookie,))
@@ -137,7 +136,7 @@ class AccountPage:
         identity_id = incoming.path["id"]
 
         async def change(claims: AccessClaims) -> Reply:
-            form = validated(ConnectForm, incoming.form)
+            form = validated(OwnerForm, incoming.form)
             await self.providers.take_away(claims, identity_id, revealed(form.current_password))
             return home()
 
@@ -146,6 +145,16 @@ class AccountPage:
     def _connected(self, identity: Identity) -> Connected:
         shown = self.providers.shown(identity)
         return Connected(shown["id"], shown["label"], shown["email"], shown["created_at"], shown["provider"])
+
+    async def send_verification(self, incoming: Incoming) -> Reply:
+        validated(NoFields, incoming.form)
+        address = incoming.client.address
+
+        async def change(claims: AccessClaims) -> Reply:
+            await self.api.storing.run(lambda: recovery.send_verification(self.api.context, claims, address))
+            return await self.show(incoming, forms={"verification": Form({"sent": "yes"})})
+
+        return await self._changed(incoming, "verification", change)
 
     async def sign_out_everywhere(self, incoming: Incoming) -> Reply:
         flow = lambda claims: ending.sign_out_everywhere(self.api.context, claims, keep_this=False)  # noqa: E731
@@ -166,9 +175,7 @@ class AccountPage:
         except (AccessTokenMissing, AccessTokenInvalid):
             return home()
         except KeyturnError as error:
-            problem = told_in_the_form(error)
-            again = await self.show(incoming, failed={name: filled_in(incoming.form, error)})
-            return again._replace(status=problem.status, headers=problem.headers)
+            return refused(await self.show(incoming, forms={name: filled_in(incoming.form, error)}), error)
 
     async def _done(self, incoming: Incoming, flow: Callable[[AccessClaims], object], *cookies: str) -> Reply:
         """Home, after a flow of whoever is signed in; just home if nobody is, or not at the moment."""
@@ -180,8 +187,10 @@ class AccountPage:
             return home()
         return home(*cookies)
 
-    def _view(self, claims: AccessClaims, user: User, sessions: list[Session], failed: Mapping[str, Form]) -> SignedIn:
-        policy, now = self.api.context.policy, self.api.context.clock.now()
+    def _view(
+        self, claims: AccessClaims, owner: Account, sessions: list[Session], forms: Mapping[str, Form]
+    ) -> SignedIn:
+        policy, now, user = self.api.context.policy, self.api.context.clock.now(), owner.user
         answers = [session_answer(row, policy, current=row.id == claims.session_id) for row in sessions]
         profile = Form({"username": user.username or "", "full_name": user.full_name or ""})
         return SignedIn(
@@ -197,5 +206,6 @@ class AccountPage:
             ],
             now=datetime.fromtimestamp(now / SECOND, UTC),
             expires_in=(claims.expires_at * SECOND - now) / SECOND,
-            forms={"profile": profile, "email": Form(), "password": Form(), "close": Form(), **failed},
+            forms={"profile": profile, **dict.fromkeys(_FORMS, Form()), **forms},
+            has_password=owner.password_hash is not None,
         )

@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from keyturn.core.model import Purpose, User
-from keyturn.errors import AccessTokenInvalid, AccessTokenMissing, KeyturnError, OneTimeTokenInvalid, TokenError
+from keyturn.errors import KeyturnError, OneTimeTokenInvalid, TokenError
 from keyturn.http.devices import device_of
-from keyturn.server.answers import document, filled_in, home, told_in_the_form
+from keyturn.server.answers import document, filled_in, home, refused
 from keyturn.server.api import Api
-from keyturn.server.calls import Document, Incoming, Reply, validated
-from keyturn.server.forms import ForgotForm, LinkForm, NoFields, ResetForm
-from keyturn.server.site_account import AccountPage
+from keyturn.server.calls import Incoming, Reply, validated
+from keyturn.server.forms import ForgotForm, LinkForm, ResetForm
 from keyturn.service import recovery
 from keyturn.service.one_time import owner_of
 from keyturn.web.pages import Pages
@@ -35,12 +34,10 @@ class MailPages:
     Attributes:
         api: the handlers of the API, whose parts they share.
         pages: renders.
-        account: the account page, which has a button of ours.
     """
 
     api: Api
     pages: Pages
-    account: AccountPage
 
     async def forgot(self, incoming: Incoming) -> Reply:
         return Reply(content=document(self.pages.forgot(Form())))
@@ -52,19 +49,9 @@ class MailPages:
             address = incoming.client.address
             await self.api.storing.run(lambda: recovery.forgot_password(self.api.context, email, address))
         except KeyturnError as error:
-            problem = told_in_the_form(error)
-            page = document(self.pages.forgot(filled_in(incoming.form, error)))
-            return Reply(problem.status, page, headers=problem.headers)
+            again = document(self.pages.forgot(filled_in(incoming.form, error)))
+            return refused(Reply(content=again), error)
         return Reply(content=document(self.pages.forgot(Form(), sent=True)))
-
-    async def reset_page(self, incoming: Incoming) -> Reply:
-        return await self._opened(incoming, Purpose.RESET_PASSWORD)
-
-    async def verify_page(self, incoming: Incoming) -> Reply:
-        return await self._opened(incoming, Purpose.VERIFY_EMAIL)
-
-    async def was_it_you_page(self, incoming: Incoming) -> Reply:
-        return await self._opened(incoming, Purpose.END_SESSIONS)
 
     async def reset(self, incoming: Incoming) -> Reply:
         async def change() -> Reply:
@@ -94,22 +81,7 @@ class MailPages:
 
         return await self._done(incoming, Purpose.END_SESSIONS, change)
 
-    async def send_verification(self, incoming: Incoming) -> Reply:
-        """The button of the account page."""
-        validated(NoFields, incoming.form)
-        address, account = incoming.client.address, self.account
-        try:
-            claims = self.api.credentials.claims(incoming.headers)
-            await self.api.storing.run(lambda: recovery.send_verification(self.api.context, claims, address))
-            return await account.show(incoming, verification=Form(values={"sent": "yes"}))
-        except (AccessTokenMissing, AccessTokenInvalid):
-            return home()
-        except KeyturnError as error:
-            problem = told_in_the_form(error)
-            again = await account.show(incoming, verification=filled_in({}, error))
-            return again._replace(status=problem.status, headers=problem.headers)
-
-    async def _opened(self, incoming: Incoming, purpose: Purpose) -> Reply:
+    async def opened(self, incoming: Incoming, purpose: Purpose) -> Reply:
         """The page of a link, which only looks."""
         token = incoming.path["token"]
         try:
@@ -137,10 +109,8 @@ class MailPages:
         except OneTimeTokenInvalid:
             return self._shown(MailLink(purpose, stale=True), 403)
         except KeyturnError as error:
-            problem = told_in_the_form(error)
             link = MailLink(purpose, incoming.form.get("token", ""), form=filled_in(incoming.form, error))
-            return self._shown(link, problem.status)._replace(headers=problem.headers)
+            return refused(self._shown(link), error)
 
     def _shown(self, link: MailLink, status: int = 200) -> Reply:
-        page = document(self.pages.mail_link(link))
-        return Reply(status, Document(page.html, {**page.headers, "referrer-policy": "no-referrer"}))
+        return Reply(status, document(self.pages.mail_link(link), referrer="no-referrer"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from keyturn.core.model import SECOND, Delivery
+from keyturn.core.model import SECOND, Delivery, Purpose
 from keyturn.server.answers import HOME
 from keyturn.server.api import Api
 from keyturn.server.app import Page
 from keyturn.server.calls import Call
+from keyturn.server.postman import PATHS
 from keyturn.server.provider_calls import ProviderApi
 from keyturn.server.site import Site
 from keyturn.web.assets import load_assets, load_client
@@ -17,18 +18,6 @@ from keyturn.web.views import ProviderLink
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "public, no-cache"
-_LEFT_BEHIND = (
-    "/profile",
-    "/email",
-    "/password",
-    "/close",
-    "/connect/{name}",
-    "/disconnect/{id}",
-    "/reset-password",
-    "/verify-email",
-    "/was-it-you",
-    "/send-verification",
-)
 
 
 def open_site(api: Api, providers: ProviderApi, base_path: str) -> Site:
@@ -54,32 +43,38 @@ def open_site(api: Api, providers: ProviderApi, base_path: str) -> Site:
 
 def site_calls(site: Site) -> list[Call]:
     """The addresses of the pages and of their forms."""
-    form, account, mail = partial(Call, "POST", takes_form=True), site.account, site.mail
-    return [
-        Call("GET", HOME, "The first page", site.home),
-        form("/sign-in", "Sign in", site.sign_in),
-        Call("GET", "/sign-in", "The first page", site.home),
-        form("/sign-up", "Make an account and sign in to it", site.sign_up),
-        Call("GET", "/sign-up", "The page to sign up", site.sign_up_page),
-        form("/sign-out", "Sign out", site.sign_out),
-        form("/sign-out-everywhere", "End every session of the user", account.sign_out_everywhere),
-        form("/devices/{id}/end", "End one of one's sessions", account.end_device),
+    page, form = partial(Call, "GET"), partial(Call, "POST", takes_form=True)
+    account, mail = site.account, site.mail
+    answered = [
         form("/profile", "Change one's names", account.change_profile),
         form("/email", "Change one's e-mail address", account.change_email),
         form("/password", "Change one's password", account.change_password),
         form("/connect/{name}", "Connect a provider's account", account.connect),
         form("/disconnect/{id}", "Disconnect one", account.disconnect),
         form("/close", "Close one's account", account.close),
-        Call("GET", "/forgot-password", "The page for a forgotten password", mail.forgot),
+        form("/send-verification", "Send a link that verifies one's address", account.send_verification),
+        form(PATHS[Purpose.RESET_PASSWORD], "Set a new password", mail.reset),
+        form(PATHS[Purpose.VERIFY_EMAIL], "Verify an address", mail.verify),
+        form(PATHS[Purpose.END_SESSIONS], "End every session of the user", mail.end_sessions),
+    ]
+    return [
+        page(HOME, "The first page", site.home),
+        page("/sign-in", "The first page", site.home),
+        form("/sign-in", "Sign in", site.sign_in),
+        page("/sign-up", "The page to sign up", site.sign_up_page),
+        form("/sign-up", "Make an account and sign in to it", site.sign_up),
+        form("/sign-out", "Sign out", site.sign_out),
+        form("/sign-out-everywhere", "End every session of the user", account.sign_out_everywhere),
+        form("/devices/{id}/end", "End one of one's sessions", account.end_device),
+        page("/forgot-password", "The page for a forgotten password", mail.forgot),
         form("/forgot-password", "Send a link for a new password", mail.send_reset),
-        Call("GET", "/reset-password/{token}", "The page for a new password", mail.reset_page),
-        form("/reset-password", "Set a new password", mail.reset),
-        Call("GET", "/verify-email/{token}", "The page that verifies an address", mail.verify_page),
-        form("/verify-email", "Verify an address", mail.verify),
-        Call("GET", "/was-it-you/{token}", "The page that ends all sessions", mail.was_it_you_page),
-        form("/was-it-you", "End every session of the user", mail.end_sessions),
-        form("/send-verification", "Send a link that verifies one's address", mail.send_verification),
-        *(Call("GET", path, "Back to the first page", site.back_home) for path in _LEFT_BEHIND),
+        *(
+            page(f"{path}/{{token}}", "The page of a link in a mail", partial(mail.opened, purpose=purpose))
+            for purpose, path in PATHS.items()
+        ),
+        *answered,
+        # A page that such a form is answered with has the form's address: somebody may open it once more.
+        *(page(one.path, "Back to the first page", site.back_home) for one in answered),
     ]
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from keyturn.web.assets import Asset
 from keyturn.web.texts import LANGUAGE, TEXTS, ago
-from keyturn.web.views import Failure, Form, Letter, MailLink, ProviderLink, SignedIn, SignedOut
+from keyturn.web.views import Failure, Form, KeptMail, MailLink, ProviderLink, SignedIn, SignedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ class Pages:
         """What a link in a mail is for, and the button that does it."""
         return self._render("mail_link.html", view=view)
 
-    def outbox(self, letters: Sequence[Letter]) -> str:
+    def outbox(self, mails: Sequence[KeptMail]) -> str:
         """The mails that were kept instead of sent."""
-        return self._render("outbox.html", letters=letters)
+        return self._render("outbox.html", mails=mails)
 
     def leaving(self, url: str) -> str:
         """A page that leads to a provider, by itself and by a link."""

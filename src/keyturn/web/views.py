@@ -120,10 +120,10 @@ class SignedIn:
     Attributes:
         now: when the page is made.
         expires_in: seconds until the page needs the next access token.
-        forms: that change the account: profile, email, password, close.
+        forms: that change the account: profile, email, password, close; and verification, the button that sends a link for their
+            address, with `sent` among its values once it was sent.
         return_to: a path on this site that somebody came from.
         saved: what was changed a moment ago, in words.
-        verification: what became of the button that sends a link for their address; `sent` among its values: it was sent.
         has_password: whether forms ask for one; otherwise a fresh sign-in is needed.
         connected: what else opens the account.
     """
@@ -140,7 +140,6 @@ class SignedIn:
     forms: Mapping[str, Form]
     return_to: str | None = None
     saved: str | None = None
-    verification: Form = field(default_factory=Form)
     has_password: bool = True
     connected: Sequence[Connected] = ()
 
@@ -176,7 +175,7 @@ class MailLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class KeptMail:
     """A mail that was kept instead of sent, for the page that shows them."""
 
     to: str
