@@ -11,8 +11,8 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import argon2
 import bcrypt
@@ -66,7 +66,7 @@ def is_known(stored: str) -> bool:
 
 def _recognised(stored: str) -> tuple[_Form, re.Match[str]] | None:
     for form in _FORMS:
-        found = form.pattern.fullmatch(stored)
+        found = re.fullmatch(form.pattern, stored)
         if found is not None:
             with suppress(ValueError):
                 form.affordable(found)
@@ -198,20 +198,6 @@ def _plain(text: str) -> str:
     return text.strip().replace("-", "+").replace("_", "/")
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """How a hash may be written.
-
-    Attributes:
-        affordable: raises ValueError for one that costs too much; nothing slow is done.
-        matches: whether a password belongs to one that is affordable.
-    """
-
-    pattern: re.Pattern[str]
-    affordable: Callable[[re.Match[str]], None]
-    matches: Callable[[re.Match[str], bytes], bool]
-
-
 _ARGON2 = (
     r"(?P<phc>\$argon2(?:id|i|d)(?:\$v=(?:16|19))?"
     r"\$m=(?P<memory>[0-9]{1,10}),t=(?P<passes>[0-9]{1,10}),p=(?P<lanes>[0-9]{1,10})"
@@ -231,39 +217,47 @@ _FIREBASE = (
     rf"\$(?P<salt>{_SHORT})\$(?P<hash>{_LONG})"
 )
 
-_FORMS = tuple(
-    _Form(re.compile(pattern), affordable, matches)
-    for pattern, affordable, matches in (
-        # PHC strings and crypt(3): most languages and frameworks. scrypt is written like this by passlib.
-        (_ARGON2, _affordable_argon2, _argon2),
-        (_BCRYPT, _affordable_bcrypt, _bcrypt),
-        (
-            rf"\$scrypt\$ln={_LN},r={_R},p={_P}\$(?P<salt>[A-Za-z0-9+/]{{1,128}})\$(?P<hash>[A-Za-z0-9+/]{{43}}|[A-Za-z0-9+/]{{86}})",
-            _affordable_scrypt,
-            _scrypt_phc,
-        ),
-        # Django
-        (rf"argon2{_ARGON2}", _affordable_argon2, _argon2),
-        (rf"bcrypt\${_BCRYPT}", _affordable_bcrypt, _bcrypt),
-        (rf"bcrypt_sha256\${_BCRYPT}", _affordable_bcrypt, _bcrypt_of_sha256),
-        (
-            rf"pbkdf2_(?P<digest>sha256|sha1)\${_ROUNDS}\${_SALT}\${_IN_BASE64}",
-            _affordable_pbkdf2,
-            partial(_pbkdf2, written=_base64),
-        ),
-        (rf"scrypt\${_N}\${_SALT}\${_R}\${_P}\${_IN_BASE64}", _affordable_scrypt, partial(_scrypt, written=_base64)),
-        # Werkzeug, which Flask uses
-        (
-            rf"pbkdf2:(?P<digest>sha256|sha1|sha512):{_ROUNDS}\${_SALT}\${_IN_HEX}",
-            _affordable_pbkdf2,
-            partial(_pbkdf2, written=bytes.hex),
-        ),
-        (rf"scrypt:{_N}:{_R}:{_P}\${_SALT}\${_IN_HEX}", _affordable_scrypt, partial(_scrypt, written=bytes.hex)),
-        # Firebase, with its project's parameters, as Supabase writes it
-        (
-            _FIREBASE,
-            _affordable_scrypt,
-            _firebase,
-        ),
-    )
+_SCRYPT = (
+    rf"\$scrypt\$ln={_LN},r={_R},p={_P}\$(?P<salt>[A-Za-z0-9+/]{{1,128}})"
+    r"\$(?P<hash>[A-Za-z0-9+/]{43}|[A-Za-z0-9+/]{86})"
+)
+
+
+class _Form(NamedTuple):
+    """How a hash may be written.
+
+    Attributes:
+        affordable: raises ValueError for one that costs too much; nothing slow is done.
+        matches: whether a password belongs to one that is affordable.
+    """
+
+    pattern: str
+    affordable: Callable[[re.Match[str]], object]
+    matches: Callable[[re.Match[str], bytes], bool]
+
+
+_FORMS = (
+    # PHC strings and crypt(3): most languages and frameworks. scrypt is written like this by passlib.
+    _Form(_ARGON2, _affordable_argon2, _argon2),
+    _Form(_BCRYPT, _affordable_bcrypt, _bcrypt),
+    _Form(_SCRYPT, _affordable_scrypt, _scrypt_phc),
+    # Django
+    _Form(rf"argon2{_ARGON2}", _affordable_argon2, _argon2),
+    _Form(rf"bcrypt\${_BCRYPT}", _affordable_bcrypt, _bcrypt),
+    _Form(rf"bcrypt_sha256\${_BCRYPT}", _affordable_bcrypt, _bcrypt_of_sha256),
+    _Form(
+        rf"pbkdf2_(?P<digest>sha256|sha1)\${_ROUNDS}\${_SALT}\${_IN_BASE64}",
+        _affordable_pbkdf2,
+        partial(_pbkdf2, written=_base64),
+    ),
+    _Form(rf"scrypt\${_N}\${_SALT}\${_R}\${_P}\${_IN_BASE64}", _affordable_scrypt, partial(_scrypt, written=_base64)),
+    # Werkzeug, which Flask uses
+    _Form(
+        rf"pbkdf2:(?P<digest>sha256|sha1|sha512):{_ROUNDS}\${_SALT}\${_IN_HEX}",
+        _affordable_pbkdf2,
+        partial(_pbkdf2, written=bytes.hex),
+    ),
+    _Form(rf"scrypt:{_N}:{_R}:{_P}\${_SALT}\${_IN_HEX}", _affordable_scrypt, partial(_scrypt, written=bytes.hex)),
+    # Firebase, with its project's parameters, as Supabase writes it
+    _Form(_FIREBASE, _affordable_scrypt, _firebase),
 )
