@@ -49,18 +49,19 @@ def send_test(settings: Settings, to: str, *, clock: Clock, entropy: Entropy) ->
 
     Raises:
         NotSent
-        SettingsError: a template cannot be used.
+        SettingsError: a template cannot be used, or a server would not start.
     """
-    issuer = settings.issuer or f"http://{settings.host}:{settings.port}"
+    issuer = settings.issuer_for(settings.port)
     sender = _sender(settings, issuer)
     view = MailView("test", site=urlsplit(issuer).netloc, link=issuer, token="", expires_in=0)
     rendered = Mails(settings.mail_templates).render(view)
     now = clock.now()
     message = message_of(rendered, sender=sender, to=to, message_id=f"{now}.{fresh_id(entropy)}", now=now)
-    if settings.smtp_url is None:
+    outbox = outbox_of(settings)
+    if outbox is not None:
         ensure_private_directory(settings.data_dir)
     _transport(settings, sender).send(message)
-    return settings.data_dir / OUTBOX if settings.smtp_url is None else None
+    return outbox.directory if outbox is not None else None
 
 
 def _sender(settings: Settings, issuer: str) -> str:

@@ -16,7 +16,7 @@ from keyturn.core.rotation import TABLE, end_of
 from keyturn.errors import AccessTokenInvalid, KeyturnError, NotFound
 from keyturn.ports import Clock, Entropy, PasswordHasher, Transaction, fresh_id
 from keyturn.service.context import Context, Grant, SignInOptions, grant, open_session
-from keyturn.service.refresh import Decided, Presented, grant_of, refresh_many
+from keyturn.service.refresh import Presented, grant_of, refresh_many
 from keyturn.service.revocations import Revocations
 from keyturn.service.tokens import Tokens
 from keyturn.stores.memory import MemoryDatabase
@@ -188,7 +188,7 @@ def present(visit: Visit, raw: str, received_at: Micros, *, lose_answer: bool = 
         presented=presented.token,
         given=decision.token,
         reason=decision.reason,
-        grant=None if lose_answer else _answer(context, presented, outcome),
+        grant=grant_of(context, presented, outcome) if decision.token is not None and not lose_answer else None,
     )
 
 
@@ -210,10 +210,6 @@ def is_accepted(visit: Visit, access_token: str) -> bool:
     except AccessTokenInvalid:
         return False
     return True
-
-
-def _answer(context: Context, presented: Presented, outcome: Decided) -> Grant | None:
-    return grant_of(context, presented, outcome) if outcome.decision.token is not None else None
 
 
 def _sign_in(context: Context, tx: Transaction) -> Grant:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, cast
 
 from pydantic import Field, SecretStr
@@ -27,17 +26,10 @@ from keyturn.server.playground import (
 )
 from keyturn.server.schemas import JSON, Body
 from keyturn.service.context import Grant
-from keyturn.web.assets import load_assets
+from keyturn.web.assets import load_assets, media_type
 from keyturn.web.words import ENDED
 
-_MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-_FILES = {
-    "/playground": "playground.html",
-    "/playground.css": "playground.css",
-    "/playground.js": "playground.js",
-    "/playground-graph.js": "playground-graph.js",
-    "/playground-words.js": "playground-words.js",
-}
+_FILES = ("playground.html", "playground.css", "playground.js", "playground-graph.js", "playground-words.js")
 
 Id = Annotated[str, Field(max_length=64)]
 Token = Annotated[SecretStr, Field(max_length=4096)]
@@ -125,13 +117,17 @@ def playground_calls(api: PlaygroundApi) -> list[Call]:
 def playground_pages() -> list[Page]:
     """The page, its stylesheet and its scripts."""
     folder = files("keyturn.server").joinpath("templates")
-    contents = {path: folder.joinpath(name).read_text(encoding="utf-8") for path, name in _FILES.items()}
     logo = next(asset for asset in load_assets() if asset.name == "logo.svg")
     return [
         Page("/playground.svg", logo.content, logo.media_type),
         *(
-            Page(path, content, _MEDIA_TYPES[Path(_FILES[path]).suffix], SITE_POLICY)
-            for path, content in contents.items()
+            Page(
+                f"/{name.removesuffix('.html')}",
+                folder.joinpath(name).read_text("utf-8"),
+                media_type(name),
+                SITE_POLICY,
+            )
+            for name in _FILES
         ),
     ]
 

@@ -129,5 +129,8 @@ def _not_sent(error: Exception) -> NotSent:
             return NotSent("not_offered")
         case smtplib.SMTPResponseException():
             return NotSent(str(error.smtp_code))
-    words = ((ssl.SSLError, "tls"), (TimeoutError, "timeout"))
-    return NotSent(next((word for kind, word in words if isinstance(error, kind)), "connection"))
+        case ssl.SSLError():
+            return NotSent("tls")
+        case TimeoutError():
+            return NotSent("timeout")
+    return NotSent("connection")

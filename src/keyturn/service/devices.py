@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+
+from joserfc.util import urlsafe_b64encode
 
 from keyturn.core.keyring import KeyRing
 from keyturn.ports import Entropy, fresh_id
@@ -85,4 +86,4 @@ def _tag(key: bytes, device: str, user_id: str | None) -> str:
     """Binds a device to an account; without one, to us."""
     bound = device if user_id is None else f"{device} {user_id}"
     tag = hmac.digest(key, bound.encode("utf-8", "surrogatepass"), hashlib.sha256)
-    return urlsafe_b64encode(tag[:16]).decode("ascii").rstrip("=")
+    return urlsafe_b64encode(tag[:16]).decode("ascii")

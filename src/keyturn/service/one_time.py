@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import urlsafe_b64encode
+
+from joserfc.util import urlsafe_b64encode
 
 from keyturn.core.identity import canonical_email
 from keyturn.core.model import Account, OneTimeToken, Purpose, User
@@ -23,7 +24,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 def mint(context: Context, tx: Transaction, purpose: Purpose, user: User) -> str:
     """Make a token for a user, and keep its hash."""
-    token = urlsafe_b64encode(context.entropy.random_bytes(TOKEN_BYTES)).decode("ascii").rstrip("=")
+    token = urlsafe_b64encode(context.entropy.random_bytes(TOKEN_BYTES)).decode("ascii")
     expires_at = tx.now + context.token_lifetimes[purpose]
     tx.one_time_tokens.insert(OneTimeToken(digest_of(purpose, token), purpose, user.id, user.email, expires_at))
     return token

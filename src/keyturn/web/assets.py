@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def load_assets() -> list[Asset]:
     """Every static file of the pages."""
     contents = {file.name: file.read_text(encoding="utf-8") for file in files(__package__).joinpath("static").iterdir()}
     return [
-        Asset(name, f"/static/{_version(content)}/{name}", content, _MEDIA_TYPES[name[name.rindex(".") :]])
+        Asset(name, f"/static/{_version(content)}/{name}", content, media_type(name))
         for name, content in sorted(contents.items())
     ]
 
@@ -41,7 +41,12 @@ def load_client() -> list[Asset]:
     # In a checkout they are where npm finds them as well.
     folder = packaged if packaged.is_dir() else Path(__file__).parents[3] / "js"
     contents = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in ("client.js", "axios.js")}
-    return [Asset(name, f"/keyturn/{name}", content, _MEDIA_TYPES[".js"]) for name, content in contents.items()]
+    return [Asset(name, f"/keyturn/{name}", content, media_type(name)) for name, content in contents.items()]
+
+
+def media_type(name: str) -> str:
+    """What a static file is, by its name."""
+    return _MEDIA_TYPES[Path(name).suffix]
 
 
 def _version(content: str) -> str:

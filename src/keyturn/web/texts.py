@@ -150,10 +150,7 @@ _WAS_IT_YOU = (
     "devices, this one included. It works for {lasting}. Then set a new password."
 )
 
-_WAS_IT_YOU_AND_DISCONNECT = (
-    "If it was you, there is nothing to do. If it was not: the link leads to a page with a button that signs out all your "
-    "devices, this one included. It works for {lasting}. Then set a new password, and disconnect what you do not know."
-)
+_WAS_IT_YOU_AND_DISCONNECT = f"{_WAS_IT_YOU.removesuffix('.')}, and disconnect what you do not know."
 
 _WAS_IT_YOU_AND_FORGOTTEN = (
     "If it was you, there is nothing to do. If it was not: the link leads to a page with a button that signs out whoever did it. "
