@@ -124,6 +124,10 @@ class KeyRing:
     def __repr__(self) -> str:
         return f"KeyRing({list(self.keys)!r})"
 
+    def derived(self, purpose: bytes) -> list[bytes]:
+        """A secret of each key for another purpose, that of the active one first; it tells nothing about the key."""
+        return [key.signature(purpose) for key in sorted(self.keys, key=lambda key: key is not self.active)]
+
     def jwks(self) -> dict[str, list[dict[str, object]]]:
         """The public keys as a JWK set (RFC 7517), those to come included; a shared secret is never among them."""
         return {

@@ -54,7 +54,8 @@ class KnownDevices:
 
     def _bound(self, cookie: str | None, user_id: str | None) -> str | None:
         device, tags = _parsed(cookie)
-        good = [tag for tag in tags for key in self._tag_keys() if hmac.compare_digest(tag, _tag(key, device, user_id))]
+        keys = self.keys.derived(_PURPOSE)
+        good = [tag for tag in tags for key in keys if hmac.compare_digest(tag, _tag(key, device, user_id))]
         return device if good else None
 
     def after_sign_in(self, cookie: str | None, user_id: str, entropy: Entropy) -> str:
@@ -66,15 +67,10 @@ class KnownDevices:
             entropy: where a new device's name comes from.
         """
         device, tags = _parsed(cookie)
-        device = device or fresh_id(entropy)
-        mine, anybodys = ([_tag(key, device, whose) for key in self._tag_keys()] for whose in (user_id, None))
+        device, keys = device or fresh_id(entropy), self.keys.derived(_PURPOSE)
+        mine, anybodys = ([_tag(key, device, whose) for key in keys] for whose in (user_id, None))
         others = [tag for tag in tags if tag not in {*mine, *anybodys}]
         return ".".join([device, mine[0], anybodys[0], *others[: MAX_ACCOUNTS - 1]])
-
-    def _tag_keys(self) -> list[bytes]:
-        """The active one first."""
-        keys = sorted(self.keys.keys, key=lambda key: key is not self.keys.active)
-        return [key.signature(_PURPOSE) for key in keys]
 
 
 def _parsed(cookie: str | None) -> tuple[str, list[str]]:

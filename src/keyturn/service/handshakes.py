@@ -73,13 +73,13 @@ class Handshakes:
         """
         seed = self.entropy.random_bytes(_SEED_BYTES).hex()
         begun = replace(way, seed=seed, expires_at=self.clock.now() // SECOND + LIFETIME_SECONDS)
-        key, body = self._keys()[0], urlsafe_b64encode(encoded(asdict(begun)).encode())
+        key, body = self.keys.derived(_PURPOSE)[0], urlsafe_b64encode(encoded(asdict(begun)).encode())
         return self._handshake(key, begun, redirect_uri), b".".join((body, self._tag(key, b"cookie", body))).decode()
 
     def begun(self, cookie: str | None) -> Way | None:
         """The way that a cookie is of, wherever it leads and however long ago it began; none: the cookie is not ours."""
         body, tag = _parts(cookie)
-        signed = any(hmac.compare_digest(tag, self._tag(key, b"cookie", body)) for key in self._keys())
+        signed = any(hmac.compare_digest(tag, self._tag(key, b"cookie", body)) for key in self.keys.derived(_PURPOSE))
         return _parsed(body) if signed else None
 
     def find(self, cookie: str | None, provider: str, state: str | None, redirect_uri: str) -> tuple[Way, Handshake]:
@@ -95,7 +95,7 @@ class Handshakes:
             StateInvalid: it is none that began in this browser with this provider, or it took too long.
         """
         body, tag = _parts(cookie)
-        for key in self._keys():
+        for key in self.keys.derived(_PURPOSE):
             if hmac.compare_digest(tag, self._tag(key, b"cookie", body)):
                 way = _parsed(body)
                 handshake = self._handshake(key, way, redirect_uri)
@@ -109,11 +109,6 @@ class Handshakes:
         seed = way.seed.encode()
         state, nonce, verifier = (self._tag(key, kind, seed).decode() for kind in (b"state", b"nonce", b"verifier"))
         return Handshake(redirect_uri, state, nonce, verifier)
-
-    def _keys(self) -> list[bytes]:
-        """The active one first."""
-        keys = sorted(self.keys.keys, key=lambda key: key is not self.keys.active)
-        return [key.signature(_PURPOSE) for key in keys]
 
     @staticmethod
     def _tag(key: bytes, kind: bytes, data: bytes) -> bytes:
