@@ -8,10 +8,21 @@ from keyturn.core.model import Person
 from keyturn.errors import ProviderInvalid
 from keyturn.ports import Clock, Handshake
 from keyturn.providers.fetching import Fetcher, bearer_token
-from keyturn.providers.oidc import Registration, code_form, code_query
+from keyturn.providers.oidc import Registration, code_form, code_query, site_of
 
 ISSUER = "https://github.com"
 _SCOPES = ("read:user", "user:email")
+
+
+def registration(client_id: str, client_secret: str, issuer: str | None = None) -> Registration:
+    """What is agreed on with GitHub.
+
+    Args:
+        client_id: of the OAuth app.
+        client_secret: likewise.
+        issuer: the address of a GitHub Enterprise Server; none: github.com.
+    """
+    return Registration(issuer or ISSUER, client_id, client_secret, site_of(issuer) if issuer else "GitHub")
 
 
 class GitHub:

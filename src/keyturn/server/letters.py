@@ -11,11 +11,8 @@ from email.utils import format_datetime, parseaddr
 from email_validator import EmailNotValidError, validate_email
 
 from keyturn.core.model import SECOND, Micros
+from keyturn.server.smtp import NotSent
 from keyturn.web.mails import Rendered
-
-
-class Undeliverable(Exception):
-    """No mail server could be asked to send to such an address."""
 
 
 def message_of(rendered: Rendered, *, sender: str, to: str, message_id: str, now: Micros) -> EmailMessage:
@@ -29,7 +26,7 @@ def message_of(rendered: Rendered, *, sender: str, to: str, message_id: str, now
         now: microseconds since the epoch, for its date.
 
     Raises:
-        Undeliverable
+        NotSent: no mail server could be asked to send to such an address.
     """
     name, address = parseaddr(sender)
     domain = _domain_in_ascii(address)
@@ -52,5 +49,5 @@ def _domain_in_ascii(address: str) -> str:
     try:
         checked = validate_email(address, check_deliverability=False, test_environment=True)
     except (EmailNotValidError, UnicodeError):
-        raise Undeliverable from None
+        raise NotSent("bad_address", for_good=True) from None
     return checked.ascii_email or checked.normalized

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from keyturn.core.model import SECOND, Mail, Micros, Purpose
 from keyturn.errors import KeyturnError
-from keyturn.server.letters import Undeliverable, message_of
+from keyturn.server.letters import message_of
 from keyturn.server.smtp import WHOLE_SECONDS, NotSent
 from keyturn.service.context import Context
 from keyturn.service.events import record
@@ -101,7 +101,7 @@ class Postman:
         mail = letter.mail
         try:
             self.transport.send(self._message(letter))
-        except (NotSent, Undeliverable) as error:
+        except NotSent as error:
             self._failed(mail, error)
         except Exception:
             _log.exception("background")
@@ -111,17 +111,22 @@ class Postman:
             self.context.metrics.mailed("sent")
             record("mail_sent", mail=mail.id, kind=mail.kind, user=letter.user.id)
 
-    def _failed(self, mail: Mail, error: NotSent | Undeliverable) -> None:
-        why, for_good = (error.why, error.for_good) if isinstance(error, NotSent) else ("bad_address", True)
-        facts = {"mail": mail.id, "kind": mail.kind, "user": mail.user_id, "reason": why, "attempts": mail.attempts}
+    def _failed(self, mail: Mail, error: NotSent) -> None:
+        facts = {
+            "mail": mail.id,
+            "kind": mail.kind,
+            "user": mail.user_id,
+            "reason": error.why,
+            "attempts": mail.attempts,
+        }
         now = self.context.database.read(lambda tx: tx.now)
         delay = min(LAST_DELAY, FIRST_DELAY << min(mail.attempts - 1, 16))
-        if for_good or now + delay > mail.created_at + GIVEN_UP_AFTER:
+        if error.for_good or now + delay > mail.created_at + GIVEN_UP_AFTER:
             self.context.database.transact(lambda tx: tx.mails.delete(mail.id))
             self.context.metrics.mailed("given_up")
             record("mail_given_up", level=logging.ERROR, **facts)
             return
-        later = replace(mail, next_at=now + delay, last_error=why)
+        later = replace(mail, next_at=now + delay, last_error=error.why)
         self.context.database.transact(lambda tx: tx.mails.put_off(later))
         self.context.metrics.mailed("put_off")
         record("mail_put_off", level=logging.WARNING, **facts)

@@ -52,16 +52,15 @@ def _provider(table: ProviderSettings, clock: Clock) -> Provider:
 
     from keyturn.providers import github, google, oidc
 
-    secret = table.client_secret.get_secret_value()
-    if table.preset == "google":
-        agreed = google.registration(table.client_id, secret)
-        return oidc.OpenIdProvider(replace(agreed, label=table.label or agreed.label), clock)
-    agreed = oidc.Registration(
-        issuer=table.issuer or github.ISSUER,
-        client_id=table.client_id,
-        client_secret=secret,
-        label=table.label or (oidc.site_of(table.issuer) if table.issuer else "GitHub"),
-        scopes=table.scopes or oidc.SCOPES,
-        owns_email=oidc.trusts_verified if table.owns_email else oidc.trusts_nobody,
-    )
+    client_id, secret, issuer = table.client_id, table.client_secret.get_secret_value(), table.issuer or ""
+    match table.preset:
+        case "google":
+            agreed = google.registration(client_id, secret)
+        case "github":
+            agreed = github.registration(client_id, secret, table.issuer)
+        case "openid":
+            trusts = oidc.trusts_verified if table.owns_email else oidc.trusts_nobody
+            scopes = table.scopes or oidc.SCOPES
+            agreed = oidc.Registration(issuer, client_id, secret, oidc.site_of(issuer), scopes, owns_email=trusts)
+    agreed = replace(agreed, label=table.label or agreed.label)
     return github.GitHub(agreed, clock) if table.preset == "github" else oidc.OpenIdProvider(agreed, clock)
