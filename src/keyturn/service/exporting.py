@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from keyturn.core.model import Account, Identity, Mail, Micros, OneTimeToken, Session, User
+from keyturn.core.model import Account, Identity, Mail, OneTimeToken, Session, User
 from keyturn.errors import SettingsError
 from keyturn.ports import BulkUserStore, Standing, Transaction
 from keyturn.service.administration import PAGE
@@ -65,22 +65,10 @@ def personal_data(context: Context, account: Account) -> dict[str, object]:
     return {
         "user": fields_of(user) | {"has_password": account.password_hash is not None},
         "sessions": [_session(session) for session in sessions],
-        "identities": [
-            {
-                "id": identity.id,
-                "issuer": identity.issuer,
-                "subject": identity.subject,
-                "email": identity.email,
-                "created_at": exact_moment(identity.created_at),
-            }
-            for identity in identities
-        ],
+        "identities": [_identity(identity) for identity in identities],
         "failed_attempts": [_standing(one) for one in context.throttle.standing(names_of(user))],
         "mails": [_mail(mail) for mail in mails],
-        "one_time_tokens": [
-            {"purpose": token.purpose.value, "email": token.email, "expires_at": exact_moment(token.expires_at)}
-            for token in tokens
-        ],
+        "one_time_tokens": [_token(token) for token in tokens],
     }
 
 
@@ -95,9 +83,23 @@ def _session(session: Session) -> dict[str, object]:
         "last_used_at": exact_moment(session.child_at),
         "refreshes": session.generation,
         "expires_at": exact_moment(min(session.expires_at, session.idle_expires_at)),
-        "ended_at": _moment(session.ended_at),
+        "ended_at": exact_moment(session.ended_at) if session.ended_at is not None else None,
         "end_reason": session.end_reason.value if session.end_reason is not None else None,
     }
+
+
+def _identity(identity: Identity) -> dict[str, object]:
+    return {
+        "id": identity.id,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "email": identity.email,
+        "created_at": exact_moment(identity.created_at),
+    }
+
+
+def _token(token: OneTimeToken) -> dict[str, object]:
+    return {"purpose": token.purpose.value, "email": token.email, "expires_at": exact_moment(token.expires_at)}
 
 
 def _standing(one: Standing) -> dict[str, object]:
@@ -114,7 +116,3 @@ def _mail(mail: Mail) -> dict[str, object]:
         "next_at": exact_moment(mail.next_at),
         "last_error": mail.last_error,
     }
-
-
-def _moment(value: Micros | None) -> str | None:
-    return None if value is None else exact_moment(value)

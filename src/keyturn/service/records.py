@@ -151,19 +151,13 @@ def _id(value: object) -> str | None:
     return text
 
 
+def _cleaned(name: str, value: object, clean: Callable[[str], str]) -> str | None:
+    text = _text(name, value)
+    return None if text is None else clean(text)
+
+
 def _email(value: object) -> str | None:
-    text = _text("email", value)
-    return None if text is None else clean_email(text)
-
-
-def _username(value: object) -> str | None:
-    text = _text("username", value)
-    return None if text is None else clean_username(text)
-
-
-def _full_name(value: object) -> str | None:
-    text = _text("full_name", value)
-    return None if text is None else clean_full_name(text)
+    return _cleaned("email", value, clean_email)
 
 
 def _flag(name: str, value: object) -> bool:
@@ -203,8 +197,8 @@ _READ: dict[str, Callable[[object], Any]] = {
     "id": _id,
     "email": _email,
     "email_verified": lambda value: _flag("email_verified", value),
-    "username": _username,
-    "full_name": _full_name,
+    "username": lambda value: _cleaned("username", value, clean_username),
+    "full_name": lambda value: _cleaned("full_name", value, clean_full_name),
     "roles": _roles,
     "disabled": lambda value: _flag("disabled", value),
     "created_at": _created_at,

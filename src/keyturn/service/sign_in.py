@@ -30,6 +30,30 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
     Raises:
         InvalidCredentials, TooManyAttempts, Overloaded, StoreUnavailable
     """
+    checked = _checked(context, login, password, options)
+    new_hash = _rehashed(context, checked, password)
+
+    def work(tx: Transaction) -> tuple[Micros, Session, User, list[str]]:
+        # Locked, so that no change of the password and no end of all sessions slips between the check and the session.
+        locked = tx.users.lock(checked.user.id)
+        if locked is None or locked.user.disabled or locked.password_hash != checked.password_hash:
+            raise InvalidCredentials
+        if new_hash is not None:
+            tx.users.set_password_hash(locked.user.id, new_hash)
+        if is_new_device(context, tx, locked.user, options):
+            queue_device_mail(context, tx, MailKind.NEW_DEVICE, locked.user, options.device, tx.now)
+        replaced = end_replaced(tx, options.replaces)
+        return tx.now, open_session(context, tx, locked.user, options), locked.user, replaced
+
+    now, session, owner, replaced = context.database.transact(work)
+    announce_ends(context, now, replaced, EndReason.REPLACED)
+    context.metrics.signed_in("ok")
+    record("authn_login_success", user=owner.id, session=session.id, address=options.device.address)
+    return grant(context, session, owner, now)
+
+
+def _checked(context: Context, login: str, password: str, options: SignInOptions) -> Account:
+    """The account that the password opens."""
     address = options.device.address
     account = context.database.read(lambda tx: tx.users.find(login))
     user_id = account.user.id if account is not None else None
@@ -45,25 +69,7 @@ def sign_in(context: Context, login: str, password: str, options: SignInOptions)
         record("authn_login_fail", level=logging.WARNING, user=user_id, address=address)
         context.metrics.signed_in("failed")
         raise InvalidCredentials
-    new_hash = _rehashed(context, usable, password)
-
-    def work(tx: Transaction) -> tuple[Micros, Session, User, list[str]]:
-        # Locked, so that no change of the password and no end of all sessions slips between the check and the session.
-        locked = tx.users.lock(usable.user.id)
-        if locked is None or locked.user.disabled or locked.password_hash != usable.password_hash:
-            raise InvalidCredentials
-        if new_hash is not None:
-            tx.users.set_password_hash(locked.user.id, new_hash)
-        if is_new_device(context, tx, locked.user, options):
-            queue_device_mail(context, tx, MailKind.NEW_DEVICE, locked.user, options.device, tx.now)
-        replaced = end_replaced(tx, options.replaces)
-        return tx.now, open_session(context, tx, locked.user, options), locked.user, replaced
-
-    now, session, owner, replaced = context.database.transact(work)
-    announce_ends(context, now, replaced, EndReason.REPLACED)
-    context.metrics.signed_in("ok")
-    record("authn_login_success", user=owner.id, session=session.id, address=address)
-    return grant(context, session, owner, now)
+    return usable
 
 
 def _rehashed(context: Context, account: Account, password: str) -> str | None:
