@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.counted import CountedHasher
+from tests.support.processes import eventually
 from tests.support.server import LiveServer
 from tests.support.wire import Answer, Wire, bearer
 
@@ -50,13 +50,6 @@ def without_password(server: LiveServer, email: str) -> None:
     """An account that no password opens."""
     user = User(fresh_id(server.entropy), email, server.clock.now(), username="nobody")
     server.context.database.transact(lambda tx: tx.users.insert(Account(user, None)))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -183,7 +176,10 @@ def test_a_flood_of_sign_ins_is_bounded_and_slows_no_refresh(
     with ThreadPoolExecutor(flood) as threads:
         answers: list[Future[Answer]] = [threads.submit(knock, number) for number in range(flood)]
         try:
-            wait_until(lambda: sum(answer.done() for answer in answers) == flood - CONCURRENCY - QUEUE)
+            eventually(
+                lambda: sum(answer.done() for answer in answers) == flood - CONCURRENCY - QUEUE,
+                "the flood is not refused",
+            )
             refused = [answer.result() for answer in answers if answer.done()]
             assert {(answer.status, answer.code) for answer in refused} == {(503, "overloaded")}
             assert all(int(answer.values("retry-after")[0]) > 0 for answer in refused)

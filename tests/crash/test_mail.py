@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.client import EMAIL, Browser
-from tests.support.mail import rows, wait_for
+from tests.support.mail import rows
+from tests.support.processes import eventually
 from tests.support.server import ServerProcess
 from tests.support.smtp import HANG, MailServer, running
 
@@ -32,7 +33,7 @@ def test_a_mail_of_a_server_that_was_killed_is_sent_once_by_the_next_one(tmp_pat
     assert [row["recipient"] for row in rows(data / "keyturn.db", "mails")] == [EMAIL]
     let_time_pass(data)
     with running() as mail_server, ServerProcess(data, mailing(mail_server)):
-        wait_for(lambda: not rows(data / "keyturn.db", "mails"))
+        eventually(lambda: not rows(data / "keyturn.db", "mails"), "a mail still waits")
         assert [letter.to for letter in mail_server.letters] == [EMAIL]
 
 
@@ -48,7 +49,7 @@ def test_a_mail_in_the_hands_of_a_server_that_is_killed_is_taken_up_after_its_le
             (row,) = rows(data / "keyturn.db", "mails")
             assert row["attempts"] == 1, "while the lease lasts nobody else takes it"
             let_time_pass(data)
-            wait_for(lambda: not rows(data / "keyturn.db", "mails"))
+            eventually(lambda: not rows(data / "keyturn.db", "mails"), "a mail still waits")
         assert [letter.to for letter in mail_server.letters] == [EMAIL]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from tests.support.client import Browser
-from tests.support.mail import rows, wait_for
+from tests.support.mail import rows
+from tests.support.processes import eventually
 from tests.support.server import LiveServer
 from tests.support.smtp import PASSWORD, made_certificate, running, scripted
 
@@ -356,4 +357,4 @@ def test_the_server_sends_by_itself(tmp_path: Path) -> None:
         Browser(server.url) as browser,
     ):
         browser.register()
-        wait_for(lambda: mail_server.letters)
+        eventually(lambda: bool(mail_server.letters), "no mail came")

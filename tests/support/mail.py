@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import threading
 from contextlib import closing
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -88,13 +87,3 @@ def rows(database: Path, table: str) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(database, timeout=30)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
-
-
-def wait_for(condition: Any, seconds: float = 20) -> None:
-    """Return once something holds; fail if it does not in time."""
-    never = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        never.wait(0.02)
-    raise AssertionError("it never came to that")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tests.support.server import ServerProcess
 from tests.support.wire import Wire
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
 def address_of(url: str) -> tuple[str, int]:
