@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from tests.support.attacks import Visitor
 from tests.support.client import Browser
 from tests.support.mail import Post, rows
 from tests.support.pages import Person, is_home, words_of
+from tests.support.provider import Provider, come_back, start
 from tests.support.server import LiveServer
 
 NEW = "seven quiet lanterns drift"
 
+CALLBACK = "/providers/example/callback"
+
 Door = Callable[[Browser, Person, str], int]
+
+
+def with_state(browser: Browser, token: str) -> int:
+    """Begin a way to a provider, and come back with a token for its state."""
+    start(browser)
+    return browser.call("GET", CALLBACK, params={"code": "x", "state": token}).status_code
+
+
+def with_cookie(browser: Browser, token: str) -> int:
+    """Come back from a provider with a token for the cookie of the way, and for the state as well."""
+    cookie = {"cookie": f"keyturn_way={token}"}
+    return browser.call("GET", CALLBACK, params={"code": "x", "state": token}, headers=cookie).status_code
+
 
 DOORS: dict[str, Door] = {
     "reset": lambda b, _, t: b.call("POST", "/password/reset", {"token": t, "new_password": NEW}).status_code,
@@ -30,6 +48,8 @@ DOORS: dict[str, Door] = {
         b.call("POST", "/refresh-token", headers={"cookie": f"keyturn_refresh={t}"}).status_code
     ),
     "refresh body": lambda b, _, t: b.call("POST", "/refresh-token", {"refresh_token": t}).status_code,
+    "state": lambda b, _, t: with_state(b, t),
+    "cookie of a way": lambda b, _, t: with_cookie(b, t),
     "password": lambda b, _, t: b.call("POST", "/login", {"login": "alice@example.com", "password": t}).status_code,
 }
 
@@ -39,6 +59,20 @@ OWN = {
     "/was-it-you": ["was-it-you link", "was it you"],
 }
 """The doors of each token: the page, which leaves it good, then the one that uses it up, then what finds it gone."""
+
+OF_A_WAY = ["state", "cookie of a way"]
+
+
+def refusals(name: str) -> set[int]:
+    """What a door that stays closed answers."""
+    return {400} if name in OF_A_WAY else {401, 403, 404}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
+    data_dir = Path(tmp_path_factory.mktemp("shared")) / "data"
+    with LiveServer(data_dir, clock=_provider.clock, providers={"example": _provider.settings()}) as live:
+        yield live
 
 
 @pytest.fixture
@@ -66,11 +100,29 @@ def test_a_one_time_token_opens_its_own_door_once_and_no_other(
     with Browser(shared.url) as browser, Person(shared.url) as person:
         person.sign_in(owner.email)
         others = {name: door(browser, person, token) for name, door in DOORS.items() if name not in OWN[kind]}
-        assert {name: status for name, status in others.items() if status not in {401, 403, 404}} == {}
+        assert {name: status for name, status in others.items() if status not in refusals(name)} == {}
         link, use, *again = [DOORS[name] for name in OWN[kind]]
         assert link(browser, person, token) == 200
         assert use(browser, person, token) in {200, 303}
         assert {door(browser, person, token) for door in (link, use, *again)} == {403}
+
+
+def test_the_state_nonce_and_cookie_of_a_way_open_no_other_door(
+    shared: LiveServer, owner: Visitor, provider: Provider
+) -> None:
+    """O17: each of them where a one-time token belongs, or a token of a session; the way itself leads on all the same."""
+    owner.join()
+    with Browser(shared.url) as browser, Browser(shared.url) as other, Person(shared.url) as person:
+        person.sign_in(owner.email)
+        url = start(browser)
+        sent, way = dict(parse_qsl(urlsplit(url).query)), browser.cookies["keyturn_way"]
+        for token in (sent["state"], sent["nonce"], sent["code_challenge"], way):
+            found = {name: door(other, person, token) for name, door in DOORS.items()}
+            # A form and a body refuse what is far too long.
+            too_long = {422} if token == way else set()
+            wrong = {name: status for name, status in found.items() if status not in refusals(name) | too_long}
+            assert wrong == {}
+        assert come_back(browser, provider.visit(url)).status_code == 303
 
 
 def test_an_address_is_verified_on_the_page_only_for_whoever_is_signed_in_to_the_account(

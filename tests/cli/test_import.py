@@ -113,6 +113,7 @@ def test_a_bad_line_is_named_and_costs_no_other(importing: Importing, command: C
 
 def test_a_dry_run_says_the_same_and_writes_nothing(importing: Importing, command: Command) -> None:
     content = f"email,full_name\n{EMAIL},Alice\nnothing,\n"
+    command("db", "upgrade")
     dry = importing(content, "--dry-run", "--json")
     assert listed(command) == []
     real = importing(content, "--json")
@@ -126,6 +127,17 @@ def test_a_dry_run_says_the_same_and_writes_nothing(importing: Importing, comman
             "reason": "email: Enter an e-mail address such as name@example.org.",
         }
     ]
+
+
+def test_a_dry_run_where_nothing_is_makes_nothing_and_says_so(
+    importing: Importing, command: Command, data: Path
+) -> None:
+    done = importing(f"email\n{EMAIL}\n{EMAIL}\nnobody\n", "--dry-run")
+    assert not data.exists()
+    assert done.stdout == "1 created, 0 unchanged, 0 updated, 0 differs, 2 refused (nothing was written)\n"
+    assert done.stderr.endswith("\nThere is no database yet: this is what would become of an empty one.\n")
+    assert importing(f"email\n{EMAIL}\n").stdout.startswith("1 created")
+    assert "no database" not in importing(f"email\n{EMAIL}\n", "--dry-run").stderr
 
 
 def test_who_is_here_already_is_compared_and_never_overwritten_unasked(importing: Importing, command: Command) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, BinaryIO
 
 import typer
@@ -15,10 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from keyturn.cli.files import Format, Source, check_columns, opened_file, read_csv, read_json, read_jsonl
-from keyturn.cli.opened import DataDir, Json, opened
+from keyturn.cli.opened import DataDir, Json, elsewhere, exists, opened, settings_of, working_on
 from keyturn.cli.output import print_json
 from keyturn.cli.presets import DJANGO, OWN, SUPABASE, FirebaseParameters, Preset, firebase
 from keyturn.errors import InvalidInput
+from keyturn.service.context import Context
 from keyturn.service.importing import BATCH, Import, Line, Outcome, Result
 
 
@@ -63,12 +66,25 @@ def import_(
         source = _source(content, file, format_, preset)
         ignored = {*(ignore or ()), *preset.drops.split()}
         check_columns(source.columns - ignored, preset.reads.split())
-        with opened(data_dir, create=True) as context:
+        with _tried(data_dir) if dry_run else opened(data_dir, create=True) as context:
             work = Import(context, update=update, dry_run=dry_run)
             results = list(_run(work, source, preset, ignored, quiet=json))
     _report(results, dry_run=dry_run, json=json)
     if any(result.outcome is Outcome.REFUSED for result in results):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _tried(data_dir: Path | None) -> Iterator[Context]:
+    """What a dry run works on: where there is no database yet, an empty one that is thrown away."""
+    settings = settings_of(data_dir)
+    if exists(settings) or settings.user_store is not None:
+        with opened(data_dir) as context:
+            yield context
+        return
+    with TemporaryDirectory(prefix="keyturn-") as folder, working_on(elsewhere(settings, Path(folder))) as context:
+        yield context
+    typer.echo("There is no database yet: this is what would become of an empty one.", err=True)
 
 
 def _preset(origin: Origin | None, parameters: Path | None) -> Preset:

@@ -48,11 +48,28 @@ def opened(data_dir: Path | None, *, create: bool = False, issuer: str | None = 
     settings = settings_of(data_dir)
     if not create:
         require_data(settings)
+    with working_on(settings, issuer=issuer) as context:
+        yield context
+
+
+@contextmanager
+def working_on(settings: Settings, *, issuer: str | None = None) -> Iterator[Context]:
+    """Open what settings name; what is not there yet is made. Arguments and errors are those of `opened`."""
     context = open_context(settings, issuer or settings.issuer or "http://localhost")
     try:
         yield context
     finally:
         context.database.close()
+
+
+def elsewhere(settings: Settings, data_dir: Path) -> Settings:
+    """The same settings, but for an SQLite database in another directory."""
+    return settings.model_copy(update={"data_dir": data_dir, "database_url": None})
+
+
+def exists(settings: Settings) -> bool:
+    """Whether there is a database where they say."""
+    return backup.exists(database_url(settings))
 
 
 def require_data(settings: Settings) -> None:
@@ -61,7 +78,7 @@ def require_data(settings: Settings) -> None:
     Raises:
         SettingsError
     """
-    if not backup.exists(database_url(settings)):
+    if not exists(settings):
         where = "where KEYTURN_DATABASE_URL points" if settings.database_url else f"in {settings.data_dir}"
         raise SettingsError(
             f"There is no Keyturn database {where}. Name the directory with --data-dir, or make it: keyturn db upgrade."
