@@ -11,7 +11,7 @@ from tests.support.client import EMAIL, PASSWORD
 from tests.support.faults import FailingDatabase, failing
 from tests.support.proxy import LossyProxy
 from tests.support.server import LiveServer
-from tests.support.wire import Answer, Wire, bearer, cookie
+from tests.support.wire import Wire, bearer, cookie, refresh, register
 from tests.support.witness import Witness
 
 DAY = 86_400
@@ -37,16 +37,6 @@ def far(proxy: LossyProxy) -> Iterator[Wire]:
         yield connection
 
 
-def register(wire: Wire, delivery: str = "body") -> Answer:
-    answer = wire.call("POST", "/register", {"email": EMAIL, "password": PASSWORD, "delivery": delivery})
-    assert answer.status == 201
-    return answer
-
-
-def refresh(wire: Wire, token: str) -> Answer:
-    return wire.call("POST", "/refresh-token", {"refresh_token": token})
-
-
 def lose(proxy: LossyProxy, wire: Wire, *arguments: Any, **more: Any) -> bytes:
     """Make a call whose answer is lost; the server's commit is done by then. Gives what was lost."""
     proxy.lose = 1
@@ -68,7 +58,7 @@ def assert_goes_on(server: LiveServer, wire: Wire, token: str) -> None:
 
 def test_a_lost_answer_is_given_again_at_once(server: LiveServer, proxy: LossyProxy, far: Wire) -> None:
     """Row 34: the retry gets the very token that was lost."""
-    token = register(far).json["refresh_token"]
+    token = register(far)["refresh_token"]
     lost = lose(proxy, far, "POST", "/refresh-token", {"refresh_token": token})
     again = refresh(far, token)
     assert again.status == 200
@@ -78,7 +68,7 @@ def test_a_lost_answer_is_given_again_at_once(server: LiveServer, proxy: LossyPr
 
 def test_a_lost_answer_is_recovered_three_days_later(server: LiveServer, proxy: LossyProxy, far: Wire) -> None:
     """Row 34: and whenever the client comes back it gets a token, though another one than was lost."""
-    token = register(far).json["refresh_token"]
+    token = register(far)["refresh_token"]
     lost = lose(proxy, far, "POST", "/refresh-token", {"refresh_token": token})
     server.clock.advance(3 * DAY)
     again = refresh(far, token)
@@ -92,7 +82,7 @@ def test_answers_lost_over_and_over_sign_nobody_out(
     server: LiveServer, proxy: LossyProxy, far: Wire, pause: int
 ) -> None:
     """Row 34, where a line is bad: eight answers in a row are lost, then one arrives."""
-    token = register(far).json["refresh_token"]
+    token = register(far)["refresh_token"]
     for _ in range(8):
         lose(proxy, far, "POST", "/refresh-token", {"refresh_token": token})
         server.clock.advance(pause)
@@ -103,7 +93,7 @@ def test_answers_lost_over_and_over_sign_nobody_out(
 
 def test_a_lost_cookie_is_set_again(server: LiveServer, proxy: LossyProxy, far: Wire) -> None:
     """Row 34 for a browser."""
-    old = register(far, "split").cookies["keyturn_refresh"]
+    old = far.call("POST", "/register", {"email": EMAIL, "password": PASSWORD}).cookies["keyturn_refresh"]
     lost = lose(proxy, far, "POST", "/refresh-token", headers=[cookie(keyturn_refresh=old)])
     again = far.call("POST", "/refresh-token", headers=[cookie(keyturn_refresh=old)])
     assert again.status == 200
@@ -114,7 +104,7 @@ def test_a_lost_cookie_is_set_again(server: LiveServer, proxy: LossyProxy, far: 
 
 def test_a_lost_answer_does_not_hide_a_theft(server: LiveServer, proxy: LossyProxy, far: Wire, wire: Wire) -> None:
     """Row 34 beside row 36: what was lost on its way to the owner, and found by a thief, ends the session once both go on."""
-    token = register(far).json["refresh_token"]
+    token = register(far)["refresh_token"]
     lost = lose(proxy, far, "POST", "/refresh-token", {"refresh_token": token})
     found = lost.partition(b'"refresh_token":"')[2].partition(b'"')[0].decode()
     server.clock.advance(3600)
@@ -127,7 +117,7 @@ def test_a_lost_answer_does_not_hide_a_theft(server: LiveServer, proxy: LossyPro
 
 def test_a_lost_sign_out_can_be_repeated(proxy: LossyProxy, far: Wire) -> None:
     """Row 34: and it was one the first time."""
-    signed_in = register(far).json
+    signed_in = register(far)
     lose(proxy, far, "POST", "/logout", {"refresh_token": signed_in["refresh_token"]})
     assert far.call("GET", "/me", headers=[bearer(signed_in["access_token"])]).status == 401
     assert far.call("POST", "/logout", {"refresh_token": signed_in["refresh_token"]}).status == 204
@@ -135,7 +125,7 @@ def test_a_lost_sign_out_can_be_repeated(proxy: LossyProxy, far: Wire) -> None:
 
 def test_a_lost_password_change_has_happened(proxy: LossyProxy, far: Wire) -> None:
     """Row 34: the new password opens the account, the old one does not."""
-    signed_in = register(far).json
+    signed_in = register(far)
     change = {"current_password": PASSWORD, "new_password": "another long password"}
     lose(proxy, far, "POST", "/password", change, headers=[bearer(signed_in["access_token"])])
     assert far.call("POST", "/password", change, headers=[bearer(signed_in["access_token"])]).status == 401
@@ -146,7 +136,7 @@ def test_a_lost_password_change_has_happened(proxy: LossyProxy, far: Wire) -> No
 @pytest.mark.parametrize("pause", [0, 60])
 def test_commits_that_fail_burn_no_token(server: LiveServer, wire: Wire, witness: Witness, pause: int) -> None:
     """Row 35, R8: three commits fail, the fourth is as good as the first would have been; nothing looks like reuse."""
-    token = register(wire).json["refresh_token"]
+    token = register(wire)["refresh_token"]
     database = server.context.database
     assert isinstance(database, FailingDatabase)
     before = sessions_of(server)
@@ -178,7 +168,7 @@ def test_a_commit_that_fails_changes_nothing_at_all(
     server: LiveServer, wire: Wire, path: str, body: dict[str, str] | None
 ) -> None:
     """Row 35 for every other call that writes: 503, and the call can be repeated."""
-    signed_in = register(wire).json
+    signed_in = register(wire)
     database = server.context.database
     assert isinstance(database, FailingDatabase)
     before = sessions_of(server)

@@ -25,7 +25,7 @@ _numbers = count()
 
 
 @pytest.fixture(scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
     """With Google, which is somebody else here, and the same provider by another name with the rules of an unknown one."""
     data_dir: Path = tmp_path_factory.mktemp("accounts") / "data"
     with pytest.MonkeyPatch.context() as patch:
@@ -34,11 +34,6 @@ def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> It
         tables = {"google": {**plain, "preset": "google", "issuer": None}, "plain": plain}
         with LiveServer(data_dir, clock=_provider.clock, providers=tables) as live:
             yield live
-
-
-@pytest.fixture
-def server(_server: LiveServer) -> LiveServer:
-    return _server
 
 
 @pytest.fixture

@@ -43,15 +43,10 @@ Lie = Callable[[Provider], object]
 
 
 @pytest.fixture(scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
     data_dir: Path = tmp_path_factory.mktemp("lies") / "data"
     with LiveServer(data_dir, clock=_provider.clock, providers={"example": _provider.settings()}) as live:
         yield live
-
-
-@pytest.fixture
-def server(_server: LiveServer) -> LiveServer:
-    return _server
 
 
 def claims(**changes: object) -> Lie:

@@ -20,16 +20,11 @@ WAY = "keyturn_way"
 
 
 @pytest.fixture(scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
     data_dir: Path = tmp_path_factory.mktemp("ways") / "data"
     table = _provider.settings()
     with LiveServer(data_dir, clock=_provider.clock, providers={"example": table, "other": table}) as live:
         yield live
-
-
-@pytest.fixture
-def server(_server: LiveServer) -> LiveServer:
-    return _server
 
 
 @pytest.fixture

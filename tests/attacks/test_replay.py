@@ -11,7 +11,7 @@ import pytest
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.refreshing import refreshed
 from tests.support.server import LiveServer
-from tests.support.wire import Answer, Wire, bearer, cookie
+from tests.support.wire import Answer, Wire, bearer, cookie, refresh, register
 from tests.support.witness import Witness
 
 from keyturn.core.model import SECOND, Delivery, EndReason
@@ -23,16 +23,6 @@ from keyturn.service.register import register as sign_up
 from keyturn.stores.memory import MemoryDatabase
 
 WINDOW = 30
-
-
-def register(wire: Wire, delivery: str = "body") -> Answer:
-    answer = wire.call("POST", "/register", {"email": EMAIL, "password": PASSWORD, "delivery": delivery})
-    assert answer.status == 201
-    return answer
-
-
-def refresh(wire: Wire, token: str) -> Answer:
-    return wire.call("POST", "/refresh-token", {"refresh_token": token})
 
 
 def successor(wire: Wire, token: str) -> str:
@@ -51,7 +41,7 @@ def assert_ended(answer: Answer, reason: str) -> None:
 @pytest.fixture
 def tokens(server: LiveServer, wire: Wire) -> Iterator[list[str]]:
     """Four generations of a session, the first and the second used and superseded; the third was presented just now."""
-    chain = [register(wire).json["refresh_token"]]
+    chain = [register(wire)["refresh_token"]]
     for _ in range(3):
         server.clock.advance(3600)
         chain.append(successor(wire, chain[-1]))
@@ -85,7 +75,7 @@ def test_the_grandparent_ends_the_session_within_the_window(wire: Wire, tokens: 
 
 def test_a_thief_who_refreshes_first_is_caught(server: LiveServer, wire: Wire) -> None:
     """Row 36: both are out as soon as both have gone on, and the owner learns why."""
-    stolen = register(wire).json["refresh_token"]
+    stolen = register(wire)["refresh_token"]
     thief = refresh(wire, stolen).json
     server.clock.advance(WINDOW + 1)
     owner = refresh(wire, stolen).json
@@ -102,7 +92,7 @@ def test_a_thief_who_refreshes_first_is_caught(server: LiveServer, wire: Wire) -
 
 def test_a_thief_who_takes_two_steps_ahead_is_caught_at_the_owners_first(server: LiveServer, wire: Wire) -> None:
     """Row 36: whoever has moved on from the stolen token leaves nothing for the other to recover."""
-    stolen = register(wire).json["refresh_token"]
+    stolen = register(wire)["refresh_token"]
     thief = successor(wire, stolen)
     server.clock.advance(WINDOW + 1)
     thief = successor(wire, thief)
@@ -134,7 +124,7 @@ def test_signed_out_is_signed_out(server: LiveServer, wire: Wire, tokens: list[s
 
 def test_signed_out_by_cookies_is_signed_out(wire: Wire) -> None:
     """Row 72, C10, C11: cookies that are replayed by hand after they were cleared."""
-    jar = register(wire, "cookie").cookies
+    jar = wire.call("POST", "/register", {"email": EMAIL, "password": PASSWORD, "delivery": "cookie"}).cookies
     headers = [cookie(**jar)]
     assert wire.call("GET", "/me", headers=headers).status == 200
     gone = wire.call("POST", "/logout", headers=headers)
@@ -146,7 +136,7 @@ def test_signed_out_by_cookies_is_signed_out(wire: Wire) -> None:
 
 def test_a_session_does_not_outlive_its_absolute_end(server: LiveServer, wire: Wire) -> None:
     """Row 38, R9: used every day, it ends on the day that was set when it began."""
-    signed_in = register(wire).json
+    signed_in = register(wire)
     token, end = signed_in["refresh_token"], signed_in["session"]["expires_at"]
     for _ in range(179):
         server.clock.advance(86_400)

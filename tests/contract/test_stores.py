@@ -20,10 +20,8 @@ class TestMemory(StoreContract):
         return MemoryDatabase(clock=SystemClock())
 
 
-class TestSqlite(StoreContract, DurabilityContract):
-    @pytest.fixture
-    def url(self, tmp_path: Path) -> str:
-        return f"sqlite:///{tmp_path}/keyturn.db"
+class SqlContract(StoreContract, DurabilityContract):
+    """Of a database that lies at the fixture `url`."""
 
     @pytest.fixture
     def database(self, url: str) -> Iterator[SqlDatabase]:
@@ -37,8 +35,14 @@ class TestSqlite(StoreContract, DurabilityContract):
         return open_database(self.url, clock=SystemClock())
 
 
+class TestSqlite(SqlContract):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path}/keyturn.db"
+
+
 @needs("postgres")
-class TestPostgres(StoreContract, DurabilityContract):
+class TestPostgres(SqlContract):
     isolation = "read committed"
 
     @pytest.fixture
@@ -48,17 +52,6 @@ class TestPostgres(StoreContract, DurabilityContract):
             f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{self.isolation}'"
         )
         return url
-
-    @pytest.fixture
-    def database(self, url: str) -> Iterator[SqlDatabase]:
-        self.url = url
-        database = open_database(url, clock=SystemClock())
-        yield database
-        database.close()
-
-    def reopen(self, database: Database) -> Database:
-        database.close()
-        return open_database(self.url, clock=SystemClock())
 
 
 class TestSerializablePostgres(TestPostgres):

@@ -17,17 +17,12 @@ TOKEN, USER, EMAILS = "/login/oauth/access_token", "/api/v3/user", "/api/v3/user
 
 
 @pytest.fixture(scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[LiveServer]:
     data_dir: Path = tmp_path_factory.mktemp("providers") / "data"
     plain = _provider.settings()
     tables = {"example": plain, "code": {**plain, "preset": "github", "label": "Code"}}
     with LiveServer(data_dir, clock=_provider.clock, providers=tables) as live:
         yield live
-
-
-@pytest.fixture
-def server(_server: LiveServer) -> LiveServer:
-    return _server
 
 
 @pytest.fixture
