@@ -16,7 +16,7 @@ from keyturn.system import SystemClock, SystemEntropy
 app = typer.Typer(help="Mail to the people who sign in.", no_args_is_help=True)
 
 _REASONS = {
-    "bad_address": "It was not asked: no mail can go to this address, or come from that of KEYTURN_MAIL_FROM.",
+    "bad_address": "It was not asked: the address is none that a mail can go to, or come from.",
     "tls": "TLS failed, or its certificate is not good for its name. Name it as its certificate does; for an authority of your "
     "own set SSL_CERT_FILE.",
     "not_offered": "It does not offer STARTTLS, or no sign-in. See KEYTURN_SMTP_URL and KEYTURN_SMTP_STARTTLS.",

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import anyio.to_thread
 
+from keyturn.core.identity import clean_email
+from keyturn.errors import InvalidInput
 from keyturn.ports import Clock, Entropy, fresh_id
 from keyturn.server.letters import message_of
 from keyturn.server.outbox import Outbox
@@ -65,10 +67,10 @@ def send_test(settings: Settings, to: str, *, clock: Clock, entropy: Entropy) ->
 
 
 def _sender(settings: Settings, issuer: str) -> str:
-    host = urlsplit(issuer).hostname or ""
-    # No mail could come from a network address, nor from a name without a dot.
-    domain = host if host[-1:].isalpha() and "." in host else "keyturn.test"
-    return settings.mail_from or f"Keyturn <no-reply@{domain}>"
+    try:
+        return settings.mail_from or f"Keyturn <{clean_email(f'no-reply@{urlsplit(issuer).hostname}')}>"
+    except InvalidInput:  # a network address, or a name that no mail could come from, such as auth.corp.local
+        return "Keyturn <no-reply@keyturn.test>"
 
 
 def _transport(settings: Settings, sender: str) -> Transport:
