@@ -21,6 +21,8 @@ def _issuer(value: str) -> str:
     parts = re.fullmatch(r"(https?://[!-.0->A-~]+)(/[!-~]*)?", value)
     if parts is None or "@" in value or "?" in value or "#" in value:
         raise ValueError("must be the provider's own URL, such as https://id.example.com")
+    if "{" in value:
+        raise ValueError("has a part in braces: put the ID of your own tenant in its place")
     if value.startswith("http:") and not is_loopback_origin(parts[1]):
         raise ValueError("must begin with https; http is only for localhost, 127.0.0.0/8 and [::1]")
     return value
