@@ -85,12 +85,9 @@ class CookieNames:
         return self._set(self.access, "", 0, "Lax")
 
     def _set(self, name: str, value: str, max_age: int | None, same_site: str) -> str:
-        parts = [f"{name}={value}", "Path=/", "HttpOnly", f"SameSite={same_site}"]
-        if self.secure:
-            parts.append("Secure")
-        if max_age is not None:
-            parts.append(f"Max-Age={max_age}")
-        return "; ".join(parts)
+        secure = "; Secure" if self.secure else ""
+        lifetime = f"; Max-Age={max_age}" if max_age is not None else ""
+        return f"{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{lifetime}"
 
 
 def read_cookie(headers: Headers, name: str) -> str | None:
@@ -104,15 +101,12 @@ def read_cookie(headers: Headers, name: str) -> str | None:
         DuplicateCookie: it came more than once, with whatever values.
     """
     wanted = f"{name}=".encode("ascii")
-    found = [
-        part
-        for header in headers.lines(b"cookie")
-        if wanted in header
-        for part in header.split(b";")
-        if part.lstrip(b" \t").startswith(wanted)
-    ]
-    if not found:
-        return None
-    if len(found) > 1:
-        raise DuplicateCookie
-    return found[0].strip(b" \t")[len(wanted) :].decode("latin-1")
+    found: bytes | None = None
+    for header in headers.lines(b"cookie"):
+        for part in header.split(b";"):
+            cookie = part.strip(b" \t")
+            if cookie.startswith(wanted):
+                if found is not None:
+                    raise DuplicateCookie
+                found = cookie[len(wanted) :]
+    return found.decode("latin-1") if found is not None else None

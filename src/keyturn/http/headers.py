@@ -17,11 +17,12 @@ class Headers:
         raw: in the order in which they came.
     """
 
-    __slots__ = ("_one", "_raw")
+    __slots__ = ("_is_plain", "_one", "_raw")
 
     def __init__(self, raw: RawHeaders) -> None:
         self._raw = raw
         self._one = dict(raw)
+        self._is_plain = len(self._one) == len(raw)  # no name came twice
 
     def __len__(self) -> int:
         return len(self._raw)
@@ -38,7 +39,7 @@ class Headers:
         """Every value of a header, in order, byte for byte."""
         if name not in self._one:
             return []
-        if len(self._one) == len(self._raw):
+        if self._is_plain:
             return [self._one[name]]
         return [value for key, value in self._raw if key == name]
 
@@ -48,7 +49,7 @@ class Headers:
 
     def single(self, name: bytes) -> str | None:
         """The value of a header that came exactly once; one that came twice means nothing certain and counts as empty."""
-        if name not in self._one:
+        value = self._one.get(name)
+        if value is None:
             return None
-        values = self.lines(name)
-        return values[0].decode("latin-1") if len(values) == 1 else ""
+        return value.decode("latin-1") if self._is_plain or len(self.lines(name)) == 1 else ""

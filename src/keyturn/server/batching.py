@@ -83,8 +83,11 @@ class Batcher(Generic[Q, A]):
                 return
 
     def _dropped(self, waiting: _Waiting[Q, A]) -> bool:
-        if not waiting.answer.done() and waiting.is_gone():
-            waiting.answer.set_exception(Overloaded())
+        try:
+            if not waiting.answer.done() and waiting.is_gone():
+                waiting.answer.set_exception(Overloaded())
+        except Exception as error:  # of one request; its mates are decided all the same
+            waiting.answer.set_exception(error)
         return waiting.answer.done()
 
     def _run(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting[Q, A]]) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
-from starlette.types import Message, Receive
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyturn.core.model import Micros
 from keyturn.core.strict_json import NotStrictJson, parse
@@ -138,8 +138,8 @@ def has_hung_up(receive: Receive) -> bool:
 class Listening:
     """A `receive` that `has_hung_up` may ask, whatever the one of the framework around us does when it is stepped.
 
-    Middleware hands on one that begins tasks and cancels them (BaseHTTPMiddleware of Starlette does): it must be awaited to its
-    end, in a task of its own. This one does so as soon as the body is there.
+    Middleware hands on one that begins tasks and cancels them (BaseHTTPMiddleware of Starlette does), and that of granian is no
+    coroutine: such a one must be awaited to its end, in a task of its own. This one does so as soon as the body is there.
 
     Args:
         receive: of the request.
@@ -170,6 +170,15 @@ class Listening:
             return await self._receive()
         except Exception:  # a framework's own way to say so
             return {"type": "http.disconnect"}
+
+
+async def heard(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run an application with a `receive` that `has_hung_up` may ask."""
+    listening = Listening(receive)
+    try:
+        await app(scope, listening, send)
+    finally:
+        listening.close()
 
 
 async def read_body(headers: Headers, receive: Receive, model: type[Body]) -> Body:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import count
+from types import BuiltinMethodType
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -27,7 +28,7 @@ from keyturn.http.problems import (
 )
 from keyturn.http.security import API_POLICY, security_headers
 from keyturn.ports import Clock, Entropy, fresh_id
-from keyturn.server.calls import Document
+from keyturn.server.calls import Document, heard
 from keyturn.service.events import write
 
 ErrorPage = Callable[[Scope, Problem], Document | None]
@@ -101,6 +102,9 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if isinstance(receive, BuiltinMethodType):  # of a server that is not written in Python
+            await heard(self, scope, receive, send)
             return
         headers = Headers(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else ""

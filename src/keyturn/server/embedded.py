@@ -13,7 +13,7 @@ from keyturn.core.model import AccessClaims, User
 from keyturn.http.forwarded import client_of
 from keyturn.http.headers import Headers
 from keyturn.server.api import Api
-from keyturn.server.calls import Incoming, Listening, Reply, validated
+from keyturn.server.calls import Incoming, Reply, heard, validated
 from keyturn.server.guard import Guard
 from keyturn.server.schemas import Body, LoginBody, RefreshBody, RegisterBody
 from keyturn.server.settings import Settings, load_settings
@@ -56,11 +56,7 @@ class Embedded:
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers what `takes` takes; problems included, nothing is raised."""
-        listening = Listening(receive)
-        try:
-            await self._app({**scope, "path": _path_within(scope), "root_path": ""}, listening, send)
-        finally:
-            listening.close()
+        await heard(self._app, {**scope, "path": _path_within(scope), "root_path": ""}, receive, send)
 
     async def user(self, session: AccessClaims) -> User:
         """The account of whoever is signed in, from the database.

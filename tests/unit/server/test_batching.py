@@ -119,6 +119,23 @@ def test_an_item_that_nobody_waits_for_any_more_is_dropped_undecided(work: Work)
     batcher.close()
 
 
+def test_an_item_that_cannot_be_asked_about_fails_alone(work: Work) -> None:
+    work.gate.set()
+    batcher = batcher_of(work)
+
+    def unknown() -> bool:
+        raise OSError("no answer")
+
+    async def run() -> list[int | BaseException]:
+        submitted = [batcher.submit(1, present), batcher.submit(2, unknown), batcher.submit(3, present)]
+        return await asyncio.gather(*submitted, return_exceptions=True)
+
+    first, failed, third = asyncio.run(run())
+    assert (first, third) == (2, 6)
+    assert isinstance(failed, OSError)
+    batcher.close()
+
+
 def test_an_item_whose_task_was_cancelled_takes_nobody_with_it(work: Work) -> None:
     batcher = batcher_of(work)
 
