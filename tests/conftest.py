@@ -27,6 +27,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The packages come first: of what a worker begins with, no other takes a part over and makes their environments again."""
+    items.sort(key=lambda item: "packaging" not in item.path.parts)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _listening() -> Iterator[None]:
     """Whatever a server in this process logs is read along."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.history import contents_of
 from tests.support.mail import Post
-from tests.support.server import LiveServer
+from tests.support.server import LiveServer, nothing_beside_the_calls
 from tests.support.wire import Answer, Wire, bearer, cookie
 
 OTHER = "another long password"
@@ -50,6 +51,13 @@ class Failing:
         self.left -= 1
         if self.left == 0:
             raise OperationalError("a statement", {}, sqlite3.OperationalError("disk I/O error"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    """One of which no statement is counted that it makes of its own accord."""
+    with nothing_beside_the_calls(), LiveServer(tmp_path / "data") as live:
+        yield live
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ _QUIET = (
 )
 
 # Seconds matter to nobody here, and a machine may be busy.
-_PATIENCE = 20_000
+_PATIENCE = 60_000
 expect.set_options(timeout=_PATIENCE)
 
 OpenBrowser = Callable[..., Page]

@@ -26,7 +26,7 @@ from tests.support.server import ROOT
 LOCK = ROOT / "deploy" / "requirements.lock"
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_", "PYTHON"))}
 
-UNCOMPILED = {"PIP_NO_COMPILE": "1"}
+UNCOMPILED = {"PIP_NO_COMPILE": "0"}  # as pip has it: no says yes
 """What is installed is started once or twice: Python compiles the part that it needs then."""
 
 

@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import event
-from tests.support.server import LiveServer
+from tests.support.server import LiveServer, nothing_beside_the_calls
 
 from keyturn.ports import Database, Transaction
-from keyturn.server import app
 from keyturn.service.context import Context
 from keyturn.system import SystemEntropy
 
@@ -57,10 +56,6 @@ class _Dying:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _nothing(_: object) -> None:
-    """No purge."""
-
-
 def _serve(data_dir: Path, pipe: Connection, settings: dict[str, Any]) -> None:
     dying: list[_Dying] = []
 
@@ -70,11 +65,10 @@ def _serve(data_dir: Path, pipe: Connection, settings: dict[str, Any]) -> None:
         return replace(context, database=database)
 
     server = LiveServer(data_dir, wrap=wrap, **settings)
-    # Every server begins with a purge, whose steps are none of a call's.
-    app._purge = _nothing
     # What a server draws is drawn by no other, over a restart neither.
     server.entropy = SystemEntropy()  # type: ignore[assignment]
-    with server:
+    # What a server does of its own accord are no steps of a call.
+    with nothing_beside_the_calls(), server:
         pipe.send(server.address)
         while True:
             dying[0].left = pipe.recv()

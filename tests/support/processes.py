@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.support.server import ServerProcess
-from tests.support.wire import Wire
+from tests.support.wire import Wire, free_port
 
 _PATIENCE = 60.0
 
@@ -23,19 +22,11 @@ def address_of(url: str) -> tuple[str, int]:
     return parts.hostname, parts.port
 
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 @contextmanager
 def two_servers(data_dir: Path, environ: dict[str, str]) -> Iterator[list[str]]:
     """Started at the same moment; gives where each answers."""
     data_dir.parent.mkdir(exist_ok=True)
-    ports = _free_ports(2)
+    ports = [free_port() for _ in range(2)]
     with ThreadPoolExecutor(2) as starting:
         servers = list(starting.map(lambda port: ServerProcess(data_dir, environ, port=port), ports))
     try:

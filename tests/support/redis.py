@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import redis
+from tests.support.wire import free_port
 
 
 class RedisServer:
@@ -21,9 +20,7 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(["redis-server", *arguments, "--dir", str(folder)], stdout=subprocess.DEVNULL)

@@ -12,10 +12,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -121,8 +123,20 @@ class LiveServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive(), "the server did not stop"
+
+
+def nothing_beside_the_calls() -> AbstractContextManager[Any]:
+    """Servers that start meanwhile, in this process, do nothing of their own accord: neither purge nor mail nor following.
+
+    For tests that count statements or commits.
+    """
+
+    async def never(pause: object, act: object) -> None:
+        pass
+
+    return patch.multiple("keyturn.server.app", _repeat=never, delivering=lambda postman: nullcontext())
 
 
 class _PromptServer(uvicorn.Server):
@@ -199,7 +213,7 @@ class ServerProcess:
         parts = urlsplit(self.url)
         return parts.hostname or "", parts.port or 80
 
-    def stop(self, timeout: float = 30) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """SIGTERM, as an operator stops it; gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)

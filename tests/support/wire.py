@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import random
 import re
 import socket
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,8 @@ from tests.support.witness import WITNESS
 
 Headers = Iterable[tuple[str, str]]
 
+# A seed that a test sets, or sets for all, gives two workers the same ports.
+_PORTS = random.SystemRandom()
 _NEVER_THE_SAME = frozenset({"date", "x-request-id"})
 
 
@@ -198,7 +201,9 @@ def statuses(address: tuple[str, int], requests: bytes) -> list[int]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of loopback that nobody listens on, nor gets by chance: the system gives away those from 32768."""
+    while True:
+        port = _PORTS.randrange(15_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
