@@ -149,10 +149,10 @@ def _report(context: Context, outcome: Decided) -> None:
         "verdict": decision.verdict,
         "rule": decision.rule,
     }
-    if decision.token is not None:
-        record("session_renewed", **facts)
-    elif decision.verdict is Verdict.REUSED:
+    if decision.verdict is Verdict.REUSED:
         record("authn_token_reuse", level=logging.WARNING, **facts)
         announce_ends(context, outcome.now, [session.id], EndReason.REUSE_DETECTED)
-    else:
+    elif decision.verdict is Verdict.ENDED:
         record("session_use_after_end", reason=decision.reason, **facts)
+    else:
+        record("session_renewed", **facts)

@@ -144,7 +144,8 @@ class SqlSessions:
         return {session.id: session for session in found}
 
     def swap_many(self, sessions: Sequence[Session]) -> set[str]:
-        ids = batches.swap(self._connection, sessions)
+        written = self._connection.execute(batches.SWAP[self._engine], batches.rows(self._engine, sessions))
+        ids = set(written.scalars())
         if any(session.ended_at is not None and session.id in ids for session in sessions):
             self._tell()
         return ids
