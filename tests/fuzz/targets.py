@@ -179,7 +179,7 @@ def forwarded(data: bytes) -> bool:
     """The first line is the peer, each other one an X-Forwarded-For; the naive reader finds the same client."""
     peer, *values = data.decode("latin-1").split("\n")
     headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in values]
-    client = client_of(peer, headers, PROXIES)
+    client = client_of(peer, Headers(headers), PROXIES)
     assert client.address == naive.client_address(peer, values, _PREFIXES)
     return client.address != peer
 
