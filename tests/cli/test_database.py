@@ -50,7 +50,7 @@ def test_a_restored_backup_has_the_users_of_then_and_no_session(command: Command
         port = server.url.rpartition(":")[2]
         assert server.stop() == 0
     assert command("db", "restore", str(copy), given="n\n").returncode == 1
-    assert command("db", "restore", str(copy), "--yes").stdout == "restored 1 users, 0 sessions that have not ended\n"
+    assert command("db", "restore", str(copy), "--yes").stdout == "restored: users: 1, sessions that have not ended: 0\n"
     with ServerProcess(data, CHEAP, port=int(port)) as server, Browser(server.url) as browser:
         for token in (signed_in["refresh_token"], later["refresh_token"], since["refresh_token"]):
             answer = browser.refresh(token)
@@ -71,7 +71,7 @@ def test_sessions_that_are_kept_go_on_unless_they_ended_since(command: Command, 
         port = server.url.rpartition(":")[2]
         server.stop()
     done = command("db", "restore", str(copy), "--keep-sessions", "--yes")
-    assert done.stdout == "restored 2 users, 1 sessions that have not ended\n"
+    assert done.stdout == "restored: users: 2, sessions that have not ended: 1\n"
     with ServerProcess(data, CHEAP, port=int(port)) as server, Browser(server.url) as browser:
         assert browser.refresh(kept["refresh_token"]).status_code == 200
         assert browser.refresh(gone["refresh_token"]).json()["reason"] == "signed_out"

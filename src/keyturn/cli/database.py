@@ -69,8 +69,8 @@ def restore(
     if copies.exists(url):
         confirm("Replace the database? What was written since the copy was made is lost.", yes=yes)
     restored = copies.restore(url, source, now=SystemClock().now(), keep_sessions=keep_sessions)
-    print_result(asdict(restored), f"restored {_counted(restored)}", json=json)
+    print_result(asdict(restored), f"restored: {_counted(restored)}", json=json)
 
 
 def _counted(copied: copies.Copied) -> str:
-    return f"{copied.users} users, {copied.live_sessions} sessions that have not ended"
+    return f"users: {copied.users}, sessions that have not ended: {copied.live_sessions}"
