@@ -97,10 +97,10 @@ def _headers_without_a_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate, but for one rule: a header may leave out `typ`, which no vector has, and name its key with any character."""
     strict = gate._header
 
-    def completed(part: str) -> gate._Header:
+    def completed(part: bytes) -> gate._Header:
         members = gate.parsed(gate._decode(part, "header"), "header")
         kid = {"kid": spelled(str(members["kid"]))} if isinstance(members.get("kid"), str) else {}
-        return strict(b64(compact_json({"typ": "at+jwt", **members, **kid})))
+        return strict(b64(compact_json({"typ": "at+jwt", **members, **kid})).encode())
 
     monkeypatch.setattr(gate, "_header", completed)
 

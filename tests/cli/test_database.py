@@ -50,7 +50,9 @@ def test_a_restored_backup_has_the_users_of_then_and_no_session(command: Command
         port = server.url.rpartition(":")[2]
         assert server.stop() == 0
     assert command("db", "restore", str(copy), given="n\n").returncode == 1
-    assert command("db", "restore", str(copy), "--yes").stdout == "restored: users: 1, sessions that have not ended: 0\n"
+    assert (
+        command("db", "restore", str(copy), "--yes").stdout == "restored: users: 1, sessions that have not ended: 0\n"
+    )
     with ServerProcess(data, CHEAP, port=int(port)) as server, Browser(server.url) as browser:
         for token in (signed_in["refresh_token"], later["refresh_token"], since["refresh_token"]):
             answer = browser.refresh(token)

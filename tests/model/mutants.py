@@ -18,7 +18,7 @@ def with_a_still_child_at() -> Table:
     """No converged answer writes down that it has handed the child out again."""
 
     def act(presented: Presentation, rule: Rule) -> Decision:
-        return replace(TABLE[rule.number - 1].act(presented, rule), session=None)
+        return TABLE[rule.number - 1].act(presented, rule)._replace(session=None)
 
     return tuple(replace(rule, act=act) if rule.number in {3, 4, 6} else rule for rule in TABLE)
 
