@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.support.client import EMAIL, PASSWORD
 from tests.support.faults import failing
 from tests.support.server import LiveServer
 from tests.support.wire import Wire, cookie
+
+from keyturn.server.settings import Settings
+from keyturn.server.wiring import application
+from keyturn.service.context import Context
 
 
 def _request(token: str) -> bytes:
@@ -24,9 +32,31 @@ def _let_the_server_read(server: LiveServer) -> None:
             assert wire.call("GET", "//healthz").status == 200
 
 
+def _without_coroutines(settings: Settings, context: Context) -> ASGIApp:
+    """The application as a server runs it that is not written in Python: its `receive` is a built-in that gives futures."""
+    app = application(settings, context)
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        body = asyncio.ensure_future(receive())
+
+        async def hear_the_end() -> Message:
+            await body
+            return await receive()
+
+        await app(scope, deque([body, asyncio.ensure_future(hear_the_end())]).popleft, send)
+
+    return served
+
+
+@pytest.mark.parametrize("build", [application, _without_coroutines])
 @pytest.mark.parametrize(("stays", "generation"), [(True, 1), (False, 0)])
-def test_a_refresh_is_decided_only_for_a_client_that_still_waits(tmp_path: Path, stays: bool, generation: int) -> None:
-    with LiveServer(tmp_path / "data", wrap=failing) as server, Wire(server.address) as wire:
+def test_a_refresh_is_decided_only_for_a_client_that_still_waits(
+    tmp_path: Path, stays: bool, generation: int, build: Callable[[Settings, Context], ASGIApp]
+) -> None:
+    with LiveServer(tmp_path / "data", wrap=failing, build=build) as server, Wire(server.address) as wire:
         wire.call("POST", "/register", {"email": EMAIL, "password": PASSWORD})
         first, second = (wire.call("POST", "/login", {"login": EMAIL, "password": PASSWORD}) for _ in range(2))
         database = server.context.database

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic_core import to_json
@@ -26,7 +25,7 @@ from keyturn.http.origin import OriginPolicy
 from keyturn.http.security import API_POLICY
 from keyturn.ports import Transaction
 from keyturn.server.api import Api
-from keyturn.server.calls import Call, Document, Incoming, Reply, has_hung_up, read_body
+from keyturn.server.calls import NOTHING, Call, Document, Incoming, Reply, has_hung_up, read_body
 from keyturn.server.following import Follower
 from keyturn.server.forms import read_form
 from keyturn.server.mailing import delivering
@@ -45,7 +44,6 @@ MAX_COUNTERS = 1_000_000
 """How many counters are kept at the most: about 150 MB."""
 
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -70,9 +68,9 @@ class Endpoint:
             received_at=scope["keyturn.received_at"],
             is_gone=partial(has_hung_up, receive),
             query=scope.get("query_string", b""),
-            path=scope.get("path_params", _NOTHING),
+            path=scope.get("path_params", NOTHING),
             body=await read_body(headers, receive, call.body) if call.body is not None else None,
-            form=await read_form(headers, receive) if call.takes_form else _NOTHING,
+            form=await read_form(headers, receive) if call.takes_form else NOTHING,
         )
         reply = await call.run(incoming)
         content = _content(reply)

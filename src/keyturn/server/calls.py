@@ -25,7 +25,7 @@ B = TypeVar("B", bound=Body)
 
 _MAX_JSON_DEPTH = 8
 _MAX_JSON_MEMBERS = 64
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Incoming(NamedTuple):
@@ -44,9 +44,9 @@ class Incoming(NamedTuple):
     client: Client
     received_at: Micros
     is_gone: Callable[[], bool]
-    path: Mapping[str, str] = _NOTHING
+    path: Mapping[str, str] = NOTHING
     body: Body | None = None
-    form: Mapping[str, str] = _NOTHING
+    form: Mapping[str, str] = NOTHING
     query: bytes = b""
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Reply(NamedTuple):
 
     status: int = 200
     content: Mapping[str, object] | Document | None = None
-    headers: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = NOTHING
     cookies: Sequence[str] = ()
     private: bool = True
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -17,8 +16,6 @@ Password = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
 ShortText = Annotated[str, Field(max_length=320)]
 
 _HOUR = 3600 * SECOND
-_DAY_SECONDS = 86_400
-_TWO_DIGITS = [f"{number:02}" for number in range(60)]
 
 
 class Body(BaseModel):
@@ -217,17 +214,8 @@ def revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret is not None else None
 
 
-def _time(value: Micros) -> str:
-    """A time as RFC 3339 writes it, to the second."""
-    days, seconds = divmod(value // SECOND, _DAY_SECONDS)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{_day(days)}T{_TWO_DIGITS[hour]}:{_TWO_DIGITS[minute]}:{_TWO_DIGITS[second]}Z"
-
-
-@lru_cache(maxsize=1024)
-def _day(number: int) -> str:
-    return datetime.fromtimestamp(number * _DAY_SECONDS, UTC).date().isoformat()
+def _time(value: Micros) -> datetime:
+    return datetime.fromtimestamp(value // SECOND, UTC)
 
 
 def user_answer(user: User) -> JSON:

@@ -15,7 +15,7 @@ from keyturn.server.arrival import Arrival
 from keyturn.server.calls import Incoming, Reply, validated
 from keyturn.server.forms import EmailForm, NoFields, OwnerForm, PasswordForm, ProfileForm
 from keyturn.server.provider_calls import ProviderApi
-from keyturn.server.schemas import JSON, revealed, session_answer, user_answer
+from keyturn.server.schemas import revealed, session_answer, user_answer
 from keyturn.service import account, ending, recovery
 from keyturn.service.context import Grant
 from keyturn.service.handshakes import Way
@@ -144,9 +144,7 @@ class AccountPage:
 
     def _connected(self, identity: Identity) -> Connected:
         shown = self.providers.shown(identity)
-        return Connected(
-            shown["id"], shown["label"], shown["email"], datetime.fromisoformat(shown["created_at"]), shown["provider"]
-        )
+        return Connected(shown["id"], shown["label"], shown["email"], shown["created_at"], shown["provider"])
 
     async def send_verification(self, incoming: Incoming) -> Reply:
         validated(NoFields, incoming.form)
@@ -201,16 +199,13 @@ class AccountPage:
             username=user.username,
             full_name=user.full_name,
             roles=user.roles,
-            member_since=datetime.fromisoformat(user_answer(user)["created_at"]),
-            devices=[_device(one) for one in sorted(answers, key=lambda one: not one["current"])],
+            member_since=user_answer(user)["created_at"],
+            devices=[
+                Device(one["id"], one["device"], one["address"], one["created_at"], one["last_used_at"], one["current"])
+                for one in sorted(answers, key=lambda one: not one["current"])
+            ],
             now=datetime.fromtimestamp(now / SECOND, UTC),
             expires_in=(claims.expires_at * SECOND - now) / SECOND,
             forms={"profile": profile, **dict.fromkeys(_FORMS, Form()), **forms},
             has_password=owner.password_hash is not None,
         )
-
-
-def _device(answer: JSON) -> Device:
-    """One of the sessions, as the API tells of it."""
-    signed_in, last_used = (datetime.fromisoformat(answer[name]) for name in ("created_at", "last_used_at"))
-    return Device(answer["id"], answer["device"], answer["address"], signed_in, last_used, answer["current"])

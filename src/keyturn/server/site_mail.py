@@ -66,8 +66,8 @@ class MailPages:
         async def change() -> Reply:
             token = validated(LinkForm, incoming.form).token
             owner = await self._owner(Purpose.VERIFY_EMAIL, token)
-            if refused := self._of_another_account(incoming, token, owner):
-                return self._shown(refused, 403)
+            if instead := self._of_another_account(incoming, token, owner):
+                return self._shown(instead, 403)
             await self.api.storing.run(lambda: recovery.verify_email(self.api.context, token))
             return self._shown(MailLink(Purpose.VERIFY_EMAIL, done=True))
 
@@ -88,8 +88,8 @@ class MailPages:
             owner = await self._owner(purpose, token)
         except OneTimeTokenInvalid:
             return self._shown(MailLink(purpose, stale=True), 403)
-        refused = self._of_another_account(incoming, token, owner) if purpose is Purpose.VERIFY_EMAIL else None
-        return self._shown(refused or MailLink(purpose, token))
+        instead = self._of_another_account(incoming, token, owner) if purpose is Purpose.VERIFY_EMAIL else None
+        return self._shown(instead or MailLink(purpose, token))
 
     async def _owner(self, purpose: Purpose, token: str) -> User:
         return await self.api.storing.run(lambda: owner_of(self.api.context, purpose, token))
