@@ -7,6 +7,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,8 +33,24 @@ def _let_the_server_read(server: LiveServer) -> None:
             assert wire.call("GET", "//healthz").status == 200
 
 
+class _Once:
+    """An awaitable that can be awaited, and nothing else: no coroutine, which one may step through and close."""
+
+    def __init__(self, message: asyncio.Future[Message]) -> None:
+        self._step = message.__await__()
+
+    def __await__(self) -> Self:
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._step)
+
+
 def _without_coroutines(settings: Settings, context: Context) -> ASGIApp:
-    """The application as a server runs it that is not written in Python: its `receive` is a built-in that gives futures."""
+    """The application as a server runs it that is not written in Python: its `receive` is a built-in, and gives no coroutines."""
     app = application(settings, context)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +63,7 @@ def _without_coroutines(settings: Settings, context: Context) -> ASGIApp:
             await body
             return await receive()
 
-        await app(scope, deque([body, asyncio.ensure_future(hear_the_end())]).popleft, send)
+        await app(scope, deque([_Once(body), _Once(asyncio.ensure_future(hear_the_end()))]).popleft, send)
 
     return served
 
