@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -189,3 +190,23 @@ def test_a_server_needs_no_right_but_to_use_the_tables(postgres: Cluster) -> Non
     database.transact(lambda tx: tx.users.delete("u1"))
     database.transact(lambda tx: tx.sessions.purge(1))
     database.close()
+
+
+@needs("postgres")
+def test_a_thread_that_outlives_its_database_leaves_no_connection_open(postgres: Cluster) -> None:
+    """A stop waits neither for a purge nor for a request that takes too long; either may just be at work, or about to begin."""
+    url = postgres.database()
+    database = opened(url)
+
+    def outlive(_: object) -> list[tuple[object, ...]]:
+        database.close()
+        return connected()
+
+    def connected() -> list[tuple[object, ...]]:
+        return postgres.execute(f"SELECT 1 FROM pg_stat_activity WHERE datname = '{name_of(url)}'")
+
+    assert len(database.transact(outlive)) == 1
+    database.read(lambda tx: tx.now)
+    until = time.monotonic() + 30
+    while connected():
+        assert time.monotonic() < until, "a connection is left"

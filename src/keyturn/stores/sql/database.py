@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
@@ -253,6 +253,8 @@ class PostgresDatabase(SqlDatabase):
 
     def close(self) -> None:
         self._news.close()
+        # A thread that is still at work gives its connection back later, when nobody empties the pool any more.
+        event.listen(self._writers, "checkin", lambda _, record: record.invalidate())
         self._writers.dispose()
         super().close()
 
