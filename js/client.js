@@ -15,6 +15,19 @@
  * @typedef {{access_token?: string, expires_in: number, user: User, session: Device}} SignedIn
  * @typedef {{code?: string, reason?: string, detail?: string, errors?: {field: string, message: string}[]}} Problem
  * @typedef {{kind: "hold" | "signedin" | "signedout", session?: string, reason?: string}} Message
+ * @typedef {{signedin: {user: User}, signedout: {reason: string, expected: boolean}, refreshed: {expires_in: number},
+ *   statechange: {state: State}}} Events
+ */
+
+/**
+ * How the events are listened to: each has its own `detail`.
+ *
+ * @typedef {{
+ *   <K extends keyof Events>(type: K, listener: (event: CustomEvent<Events[K]>) => void,
+ *     options?: AddEventListenerOptions | boolean): void;
+ *   (type: string, listener: EventListenerOrEventListenerObject | null, options?: AddEventListenerOptions | boolean): void;
+ * }} Listen
+ * @typedef {new () => {addEventListener: Listen, removeEventListener: Listen} & EventTarget} Target
  */
 
 const LIMIT = 5000; // for a refresh, until the server has said its own: half of what its shortest safe window allows
@@ -62,7 +75,7 @@ export function returnTo(fallback = "/") {
 }
 
 /** Who is signed in here. Made by `createSession`. */
-export class Session extends EventTarget {
+export class Session extends /** @type {Target} */ (EventTarget) {
   /** @type {State} */ #state = "starting";
   /** @type {User | null} */ #user = null;
   /** @type {Device | null} */ #current = null;

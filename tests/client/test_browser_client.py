@@ -24,9 +24,12 @@ def test_the_clients_own_tests_pass() -> None:
     assert re.search(r"^ℹ pass [1-9]\d+$", done.stdout, flags=re.MULTILINE), done.stdout
 
 
-def test_the_types_of_the_client_hold() -> None:
-    done = run(tool("tsc"))
+def test_the_types_of_the_client_hold_and_are_those_that_are_kept(tmp_path: Path) -> None:
+    """They are kept, so that a package that is installed from a checkout has them: nothing is built then."""
+    done = run(tool("tsc"), "--declaration", "--emitDeclarationOnly", "--noEmit", "false", "--outDir", tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
+    for module in ("client.d.ts", "axios.d.ts"):
+        assert (JS / module).read_text() == (tmp_path / module).read_text(), "type in js/: npm run types"
 
 
 def test_a_wrong_type_would_be_noticed(tmp_path: Path) -> None:
@@ -79,7 +82,51 @@ def test_the_package_holds_the_modules_their_types_and_the_licence(tmp_path: Pat
     assert named == modules
     (version,) = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
     assert described["version"] == version
-    assert not list(JS.glob("*.d.ts")), "what is generated does not stay"
+
+
+STRICT = {
+    "strict": True,
+    "noEmit": True,
+    "skipLibCheck": True,
+    "types": [],
+    "lib": ["es2024", "dom"],
+    "target": "es2023",
+}
+BUNDLER = {"module": "esnext", "moduleResolution": "bundler"}
+NODE = {"module": "nodenext"}
+
+USE = """
+import { createSession, KeyturnError, type Options, type Session, type State, type User } from "keyturn";
+import { withSession } from "keyturn/axios";
+
+const options: Options = { signInPage: null };
+const session: Session = createSession(options);
+session.addEventListener("signedout", ({ detail }) => console.log(detail.reason.length, detail.expected));
+session.addEventListener("statechange", (event) => { const state: State = event.detail.state; console.log(state); });
+for (const event of ["signedin", "refreshed"]) session.removeEventListener(event, () => {});
+const user: User | null = session.user;
+session.signIn({ login: "alice", password: "x" }).catch((error: KeyturnError) => console.log(error.code, user?.email));
+export const plain = withSession({ defaults: {}, interceptors: { request: { use() {} } } }, session).defaults;
+"""
+
+MISUSE = """
+import { createSession } from "keyturn";
+createSession({ baseUrl: 7 }).addEventListener("refreshed", ({ detail }) => detail.reason);
+"""
+
+
+@pytest.mark.parametrize("resolution", [BUNDLER, NODE], ids=["bundler", "node"])
+def test_a_strict_typescript_project_has_the_types_of_a_checkout(resolution: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"type": "module", "private": true}')
+    npm(tmp_path, "install", str(JS), "--offline", "--no-audit", "--no-fund")
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": {**STRICT, **resolution}}))
+    (tmp_path / "use.ts").write_text(USE)
+    (tmp_path / "misuse.ts").write_text(MISUSE)
+    done = run(tool("tsc"), "--pretty", "false", cwd=tmp_path)
+    assert re.findall(r"^(\S+)\(.*error (TS\d+)", done.stdout, flags=re.MULTILINE) == [
+        ("misuse.ts", "TS2322"),
+        ("misuse.ts", "TS2339"),
+    ], done.stdout
 
 
 @pytest.mark.parametrize("page", ["browser.md", "react.md", "vue.md"])
