@@ -13,10 +13,10 @@ import re
 from binascii import a2b_base64
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import NamedTuple
 
 from keyturn.core import strict_json
+from keyturn.core.frozen import FrozenDict, frozen
 from keyturn.core.keys import KID, VerificationKey
 from keyturn.core.model import AccessClaims
 from keyturn.errors import TokenError
@@ -52,7 +52,7 @@ _ENDINGS = (b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 _HEADER_MEMBERS = frozenset({"alg", "typ", "kid"})
 _MAX_DEPTH = 8
 _MAX_MEMBERS = 256
-_NOTHING: Mapping[str, object] = MappingProxyType({})
+_NOTHING = FrozenDict()
 
 
 class TokenRefused(TokenError):
@@ -194,20 +194,12 @@ def _roles(payload: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(roles)
 
 
-def _frozen(value: object) -> object:
-    """A verdict may be shared between requests: none of them may change it."""
-    if isinstance(value, dict):
-        return MappingProxyType({name: _frozen(member) for name, member in value.items()})
-    if isinstance(value, list):
-        return tuple(_frozen(element) for element in value)
-    return value
-
-
 def _extra(payload: Mapping[str, object]) -> Mapping[str, object]:
     names = payload.keys() - ACCESS_CLAIMS
     if not names:
         return _NOTHING
-    return MappingProxyType({name: _frozen(payload[name]) for name in payload if name in names})
+    # A verdict may be shared between requests: none of them may change it.
+    return FrozenDict({name: frozen(payload[name]) for name in payload if name in names})
 
 
 def check_access_claims(

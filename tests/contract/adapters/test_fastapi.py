@@ -73,6 +73,27 @@ def use_everything(browser: Browser, below: str = "") -> None:
     assert (refused.status_code, refused.json()["code"]) == (401, "access_token_invalid")
 
 
+def test_a_route_may_answer_with_what_the_token_says_and_with_the_account(tmp_path: Path) -> None:
+    def build(auth: KeyturnAuth) -> FastAPI:
+        app = with_keyturn(auth)
+
+        @app.get("/claims")
+        async def claims(session: AccessClaims = Depends(auth.current_session)) -> AccessClaims:
+            return session
+
+        @app.get("/account")
+        async def account(user: User = Depends(auth.current_user)) -> User:
+            return user
+
+        return app
+
+    with serving(tmp_path, build, access_claims=["email"]) as server, Browser(server.url) as browser:
+        user = browser.register(delivery="cookie")["user"]
+        said = browser.get("/claims").json()
+        assert (said["subject"], said["extra"]) == (user["id"], {"email": EMAIL})
+        assert browser.get("/account").json()["email"] == EMAIL
+
+
 def under_a_middleware(auth: KeyturnAuth, *, reads: bool = False) -> ASGIApp:
     """`@app.middleware("http")` hands on a request and an answer that are not those of the server (BaseHTTPMiddleware)."""
     app = with_keyturn(auth)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hmac
 import json
+import pickle
 import string
 import tracemalloc
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -661,6 +664,18 @@ def test_further_claims_are_kept_and_nobody_can_change_them() -> None:
         extra["email"] = "b@example.com"
     with pytest.raises(TypeError):
         extra["tenant"]["ids"] = []
+    for change in (lambda: extra.update(email="b"), lambda: extra.pop("email"), lambda: extra.__ior__({"a": 1})):
+        with pytest.raises(TypeError):
+            change()
+
+
+@pytest.mark.parametrize("more", [{}, {"tenant": {"ids": [1, 2]}}], ids=["none", "some"])
+def test_claims_can_be_written_and_copied_like_any_value(more: dict[str, object]) -> None:
+    """An application logs them, queues them or answers with them."""
+    claims = read(good(**more))
+    assert json.loads(json.dumps(asdict(claims)))["extra"] == more
+    assert copy.deepcopy(claims) == claims
+    assert pickle.loads(pickle.dumps(claims)) == claims
 
 
 # Signatures
