@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {
+    "caddy": "caddy",
     "chromium": "chromium",
     "faketime": "faketime",
+    "nginx": "nginx",
     "postgres": "postgresql",
     "redis-server": "redis-server",
     "strace": "strace",
