@@ -92,6 +92,17 @@ def test_the_address_of_another_does_not_make_somebody_that_user(
     assert other.refresh().status_code == 401
 
 
+def test_an_address_that_was_given_to_somebody_else_does_not_make_them_that_user(
+    provider: Provider, browser: Browser, other: Browser
+) -> None:
+    with_google(browser, provider)
+    email = me(browser)["email"]
+    assert me(browser)["email_verified"] is True
+    answer = with_google(other, provider, sub=f"{provider.claims['sub']}-later", email=email, email_verified=True)
+    assert (answer.status_code, answer.json()["code"]) == (409, "account_exists")
+    assert other.refresh().status_code == 401
+
+
 MATRIX = [
     (local, domain, hosted, verified)
     for local, domain, hosted, verified in product(

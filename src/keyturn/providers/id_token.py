@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,6 +139,7 @@ def _check_claims(claims: Mapping[str, object], expected: Expected, now: int) ->
         "aud": audience not in (expected.client_id, [expected.client_id]),
         "azp": claims.get("azp", expected.client_id) != expected.client_id,
         "exp": _seconds(expires_at) + LEEWAY_SECONDS <= now,
+        "nbf": _seconds(claims.get("nbf", 0), none=math.inf) - LEEWAY_SECONDS > now,
         "iat": not -MAX_AGE_SECONDS <= _seconds(issued_at) - now <= LEEWAY_SECONDS,
         "nonce": not isinstance(nonce, str) or not _same(nonce, expected.nonce),
         "sub": not isinstance(subject, str) or _SUBJECT.fullmatch(subject) is None,
@@ -147,9 +149,9 @@ def _check_claims(claims: Mapping[str, object], expected: Expected, now: int) ->
         raise ProviderInvalid(f"the ID token has no {wrong[0]}, or a wrong one")
 
 
-def _seconds(value: object) -> float:
-    """A NumericDate; what is none is long ago."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+def _seconds(value: object, none: float = 0) -> float:
+    """A NumericDate; what is none is long ago, or what else is said."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else none
 
 
 def _same(one: str, other: str) -> bool:

@@ -114,8 +114,14 @@ def _prepared(context: Context, person: Person, options: SignInOptions) -> User 
     Raises:
         EmailMissing, AccountExists, RegistrationClosed, TooManyAttempts
     """
-    known, account = context.database.read(lambda tx: (_known(tx, person), _holder(tx, person)))
-    if known is not None or (account is not None and _is_theirs(account.user, person)):
+
+    def look(tx: Transaction) -> tuple[Account | None, bool]:
+        account = _holder(tx, person)
+        theirs = account is not None and _is_found_by_address(tx, account.user, person)
+        return account, theirs or _known(tx, person) is not None
+
+    account, is_there = context.database.read(look)
+    if is_there:
         return None
     if person.email is None:
         raise EmailMissing
@@ -146,7 +152,7 @@ def _user_of(context: Context, tx: Transaction, person: Person, made: User | Non
     holder = _holder(tx, person)
     if holder is not None:
         account = tx.users.lock(holder.user.id)
-        if account is None or not _is_theirs(account.user, person):
+        if account is None or not _is_found_by_address(tx, account.user, person):
             raise AccountExists
         _insert(context, tx, person, account.user)
         return account.user
@@ -172,6 +178,15 @@ def _is_theirs(user: User, person: Person) -> bool:
     """Whether both sides are sure that an account belongs to a person, who has just shown that they have the address."""
     same = canonical_email(user.email) == canonical_email(person.email or "")
     return user.email_verified and person.owns_email and same
+
+
+def _is_found_by_address(tx: Transaction, user: User, person: Person) -> bool:
+    """Whether an account is a person's for their address alone.
+
+    Not if somebody else of the same issuer opens it: then the issuer has given the address to another since.
+    """
+    taken = any(identity.issuer == person.issuer for identity in tx.identities.of_user(user.id))
+    return _is_theirs(user, person) and not taken
 
 
 def _insert(context: Context, tx: Transaction, person: Person, user: User) -> None:
