@@ -227,12 +227,13 @@ class Api:
         """Each token where the session's delivery puts it, and nowhere else."""
         session = grant.session
         content: JSON = {
+            "token_type": "Bearer",
             "expires_in": grant.expires_in,
             "user": user_answer(grant.user),
             "session": session_answer(session, self.context.policy, current=True),
         }
         if session.delivery is not Delivery.COOKIE:
-            content |= {"access_token": grant.access_token, "token_type": "Bearer"}
+            content["access_token"] = grant.access_token
         if session.delivery is Delivery.BODY:
             content |= {"refresh_token": grant.refresh_token, "refresh_expires_in": _seconds_left(grant)}
         return content

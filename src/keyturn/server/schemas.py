@@ -132,10 +132,10 @@ class SessionAnswer(Answer):
 
 
 class SignedInAnswer(Answer):
-    """The access token and its type are in the cookie instead with delivery `cookie`; the refresh token is here with `body`."""
+    """The access token is in the cookie instead with delivery `cookie`; the refresh token is here with `body`."""
 
     access_token: str | None = Field(default=None, repr=False)
-    token_type: Literal["Bearer"] | None = None
+    token_type: Literal["Bearer"]
     expires_in: int
     refresh_token: str | None = Field(default=None, repr=False)
     refresh_expires_in: int | None = None
