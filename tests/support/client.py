@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+import ssl
+from functools import cache, lru_cache
 from typing import Any, Self
 
 import httpx2
@@ -63,9 +64,15 @@ class Description:
         return None
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whom clients believe over TLS. Read once: a client that is given none reads all the authorities of the machine."""
+    return httpx2.create_ssl_context()
+
+
 @lru_cache(maxsize=32)
 def _description(url: str) -> Description | None:
-    answer = httpx2.get(f"{url}/openapi.json")
+    answer = httpx2.get(f"{url}/openapi.json", verify=trusted())
     return Description(answer.json()) if answer.status_code == 200 else None
 
 
@@ -108,6 +115,7 @@ class Browser(httpx2.Client):
             headers=default if headers is None else headers,
             event_hooks={"response": [self._check, note]},
             timeout=30,
+            verify=trusted(),
         )
 
     def __enter__(self) -> Self:

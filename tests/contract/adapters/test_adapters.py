@@ -12,7 +12,7 @@ import pytest
 from starlette.types import ASGIApp
 from tests.contract.adapters.cases import CASES, Case, World
 from tests.contract.adapters.fastapi_app import fastapi_app
-from tests.support.client import Browser
+from tests.support.client import Browser, trusted
 from tests.support.server import LiveServer
 
 from keyturn.adapters.fastapi import KeyturnAuth
@@ -36,7 +36,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx2.Client]:
     """Keeps connections and no cookies."""
-    with httpx2.Client(timeout=30) as client:
+    with httpx2.Client(timeout=30, verify=trusted()) as client:
         yield client
 
 
