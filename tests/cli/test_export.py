@@ -239,6 +239,13 @@ def test_an_erased_user_is_not_in_the_bytes_of_the_file(filled: Command, data: P
     assert mentioned() == ["one@example.com"]
 
 
+def test_an_erased_user_is_not_in_the_bytes_beside_a_running_server(tmp_path: Path) -> None:
+    with LiveServer(tmp_path / "data") as live, Browser(live.url) as browser:
+        browser.register("zelda@example.com")
+        assert keyturn("users", "erase", "zelda@example.com", "--yes", "--data-dir", str(live.data_dir)).returncode == 0
+        assert not any(b"zelda@" in file.read_bytes() for file in live.data_dir.glob("keyturn.db*"))
+
+
 def test_mails_that_were_kept_without_a_mail_server_are_erased(filled: Command, data: Path) -> None:
     outbox = Outbox(data / "outbox")
     for number, recipient in enumerate(("One@example.com", "two@example.com")):

@@ -18,9 +18,11 @@ from keyturn.cli.opened import DataDir, Json, Yes, confirm, opened, settings_of
 from keyturn.cli.output import print_result
 from keyturn.errors import InvalidInput
 from keyturn.server.mailing import outbox_of
+from keyturn.server.wiring import database_url
 from keyturn.service import administration
 from keyturn.service.exporting import export_users, personal_data
 from keyturn.service.records import COLUMNS, PASSWORD_HASH
+from keyturn.stores.sql import postgresql, sqlite
 
 
 def export(
@@ -76,7 +78,10 @@ def erase(
         user = administration.find_account(context, who).user
         confirm(f"Erase {user.email} ({user.id}) for good, with all that is kept about them?", yes=yes)
         administration.erase_user(context, user)
-    outbox = outbox_of(settings_of(data_dir))
+    settings = settings_of(data_dir)
+    if not postgresql.is_meant(database_url(settings)):
+        sqlite.empty_log(sqlite.path_of(database_url(settings)))
+    outbox = outbox_of(settings)
     if outbox is not None:
         outbox.forget(user.email)
     print_result(

@@ -133,6 +133,17 @@ def connect(
     return connection
 
 
+def empty_log(path: Path, busy_timeout: float = 5.0) -> None:
+    """Write the write-ahead log into the file and empty it: beside a running server it would go on holding what was deleted.
+
+    Args:
+        path: of the file.
+        busy_timeout: how long to wait for those who are reading, in seconds; after that it stays for a later time.
+    """
+    with closing(connect(path, busy_timeout)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def create(path: Path) -> None:
     """Make an empty file that only its user can read, if there is none."""
     with suppress(FileExistsError):
