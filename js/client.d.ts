@@ -68,12 +68,15 @@ export class Session extends Session_base {
      */
     refresh(): Promise<void>;
     /**
-     * @param {{login: string, password: string, remember?: boolean}} credentials
+     * @param {{login?: string, email?: string, username?: string, password: string, remember?: boolean}} credentials one of the three
+     *   names: `login` is an e-mail address or a username; remember, false: until the browser is closed
      * @returns {Promise<User>}
      * @throws {KeyturnError}
      */
-    signIn({ login, password, remember }: {
-        login: string;
+    signIn({ login, email, username, password, remember }: {
+        login?: string;
+        email?: string;
+        username?: string;
         password: string;
         remember?: boolean;
     }): Promise<User>;

@@ -214,12 +214,13 @@ export class Session extends /** @type {Target} */ (EventTarget) {
   }
 
   /**
-   * @param {{login: string, password: string, remember?: boolean}} credentials
+   * @param {{login?: string, email?: string, username?: string, password: string, remember?: boolean}} credentials one of the three
+   *   names: `login` is an e-mail address or a username; remember, false: until the browser is closed
    * @returns {Promise<User>}
    * @throws {KeyturnError}
    */
-  signIn({ login, password, remember }) {
-    return this.#open("/login", { login, password, remember });
+  signIn({ login, email, username, password, remember }) {
+    return this.#open("/login", { login, email, username, password, remember });
   }
 
   /**

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from examples.tours.store import Store, Tour
 from fastapi import APIRouter, Depends, HTTPException
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from keyturn.adapters.fastapi import KeyturnAuth
 from keyturn.core.model import AccessClaims, User
 from keyturn.errors import RoleMissing
+
+Id = Annotated[int, Field(ge=1, lt=2**63)]
+"""As SQLite counts rows."""
+
+
+def _is_a_moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
 
 
 class NewBooking(BaseModel):
@@ -26,7 +34,7 @@ class NewTour(BaseModel):
     title: Annotated[str, Field(min_length=1, max_length=100)]
     place: Annotated[str, Field(min_length=1, max_length=100)]
     summary: Annotated[str, Field(max_length=500)] = ""
-    starts_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    starts_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), AfterValidator(_is_a_moment)]
     capacity: Annotated[int, Field(ge=1, le=500)]
 
 
@@ -62,12 +70,12 @@ def _add_tours(router: APIRouter, auth: KeyturnAuth, store: Store) -> None:
         return {"id": store.add_tour(**new.model_dump(), guide=session.subject)}
 
     @router.delete("/tours/{tour_id}", status_code=204, dependencies=[admin_just_now])
-    def remove_tour(tour_id: int) -> None:
+    def remove_tour(tour_id: Id) -> None:
         if not store.remove_tour(tour_id):
             raise HTTPException(404, "There is no such tour.")
 
     @router.get("/tours/{tour_id}/bookings")
-    def bookings_of_tour(tour_id: int, session: AccessClaims = staff) -> list[dict[str, Any]]:
+    def bookings_of_tour(tour_id: Id, session: AccessClaims = staff) -> list[dict[str, Any]]:
         tour = store.tour(tour_id)
         if tour is None:
             raise HTTPException(404, "There is no such tour.")
@@ -93,6 +101,6 @@ def _add_bookings(router: APIRouter, auth: KeyturnAuth, store: Store) -> None:
         return {"status": "booked"}
 
     @router.delete("/bookings/{booking_id}", status_code=204)
-    def cancel(booking_id: int, session: AccessClaims = signed_in) -> None:
+    def cancel(booking_id: Id, session: AccessClaims = signed_in) -> None:
         if not store.cancel(booking_id, session.subject):
             raise HTTPException(404, "You have no such booking.")

@@ -26,6 +26,13 @@ test("signing in gives the user, and the next request carries the token", async 
   assert.equal(tab.server.refreshes, 1);
 });
 
+for (const name of ["email", "username"])
+  test(`signing in by ${name} is asked for in the same word`, async () => {
+    const tab = await signedIn(new Server());
+    await tab.session.signIn({ [name]: "bob", password: "right" }).catch(() => {});
+    assert.deepEqual(JSON.parse(tab.server.calls.at(-1).body), { [name]: "bob", password: "right" });
+  });
+
 test("signing up signs in", async () => {
   const tab = await signedIn(new Server());
   assert.equal((await tab.session.signUp({ email: "bob@example.com", password: "right" })).id, "bob");

@@ -1,6 +1,13 @@
 // What a page finds around it: a clock that is told the time, tabs that hear each other, a server whose answers are written down.
 import { createSession } from "../client.js";
 
+// Node has it from version 22 on, every browser that the client serves has it.
+Promise.withResolvers ??= function () {
+  const made = {};
+  made.promise = new this((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return made;
+};
+
 export const ORIGIN = "https://app.example";
 export const REFRESH = "/api/v1/auth/refresh-token";
 

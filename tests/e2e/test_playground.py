@@ -132,7 +132,7 @@ def test_five_tabs_get_the_same_token(play: Play) -> None:
 
 def test_a_lost_answer_converges_at_once(play: Play) -> None:
     player = play()
-    assert "You still hold token 1" in player.press("Refresh, and lose the answer")
+    assert "You still hold token 1" in player.press("Refresh, and lose the next response")
     expect(player.page.locator("svg .node.lost")).to_have_count(1)
     assert "the same child once more, token 2" in player.press("Refresh")
     expect(player.page.locator("svg .node.lost")).to_have_count(0)
@@ -141,7 +141,7 @@ def test_a_lost_answer_converges_at_once(play: Play) -> None:
 
 def test_a_lost_answer_is_recovered_three_days_later(play: Play) -> None:
     player = play()
-    player.press("Refresh, and lose the answer", "Let three days pass")
+    player.press("Refresh, and lose the next response", "Let three days pass")
     expect(player.page.locator("#refresh-left")).to_have_text("27 of 30 days")
     said = player.press("Refresh")
     assert "a sibling, token 3" in said

@@ -283,5 +283,6 @@ def test_no_token_is_within_the_reach_of_scripts(server: LiveServer, open_browse
     assert page.evaluate("document.cookie") == ""
     tokens = [str(cookie["value"]) for cookie in page.context.cookies()]
     assert len(tokens) == 2
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
     reachable = page.content() + page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert not any(token[-20:] in reachable for token in tokens)

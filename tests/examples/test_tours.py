@@ -53,6 +53,19 @@ def new_tour(tours: LiveServer, **changes: Any) -> int:
         return int(admin.ask("POST", "/tours", TOUR | changes).json()["id"])
 
 
+@pytest.mark.parametrize("path", ["/tours/{}", "/bookings/{}"])
+@pytest.mark.parametrize("number", [0, 2**63, 10**30, "x"], ids=str)
+def test_a_number_that_no_row_can_have_is_refused(tours: LiveServer, path: str, number: object) -> None:
+    with caller(tours, "admin") as admin:
+        assert admin.ask("DELETE", path.format(number)).status_code == 422
+
+
+def test_a_tour_on_a_day_that_does_not_exist_is_refused(tours: LiveServer) -> None:
+    with caller(tours, "admin") as admin:
+        assert admin.ask("POST", "/tours", TOUR | {"starts_at": "2026-02-31T20:00:00Z"}).status_code == 422
+        assert admin.get("/plain").status_code == 200
+
+
 def test_anybody_sees_the_tours_and_only_who_is_signed_in_books(tours: LiveServer) -> None:
     with caller(tours) as stranger, caller(tours, "guest") as guest:
         first, *_ = stranger.ask("GET", "/tours").json()

@@ -108,6 +108,12 @@ def test_a_known_reason_is_told_in_words(stranger: Person, page: str, reason: st
     assert words.ENDED[reason].why in words_of(stranger.open(f"{page}?reason={reason}"))
 
 
+@pytest.mark.parametrize("code", ["refresh_token_missing", "refresh_token_invalid"])
+def test_a_cookie_that_is_gone_or_not_ours_is_told_in_words(stranger: Person, code: str) -> None:
+    """The browser client sends people here with the server's code, where a session ends without a reason."""
+    assert "You are not signed in any more" in words_of(stranger.open(f"/sign-in?reason={code}"))
+
+
 MEANINGLESS = {
     "unknown": "reason=call_0800_1234",
     "markup": "reason=%3Cscript%3E",

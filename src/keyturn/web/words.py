@@ -36,6 +36,12 @@ ENDED: Mapping[str, Notice] = {
 
 ARRIVED: Mapping[str, Notice] = {
     **ENDED,
+    "refresh_token_missing": Notice(
+        "You are not signed in any more: this browser has no longer the cookie of your session. Sign in to go on."
+    ),
+    "refresh_token_invalid": Notice(
+        "You are not signed in any more: the cookie of your session was replaced by something else. Sign in to go on."
+    ),
     "password_set": Notice("Your password is set, and all your devices are signed out. Sign in with the new password."),
 }
 """Why somebody comes to the sign-in page, by what their link says."""

@@ -19,7 +19,8 @@ const fruitless = {
   },
   write(count) {
     try {
-      sessionStorage.setItem(FRUITLESS, String(count));
+      if (count) sessionStorage.setItem(FRUITLESS, String(count));
+      else sessionStorage.removeItem(FRUITLESS);
     } catch {
       // Without cookies there is no storage either, and nothing to go round in.
     }
