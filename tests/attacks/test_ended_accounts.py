@@ -12,7 +12,7 @@ from tests.support.attacks import Visitor
 from tests.support.server import LiveServer
 from tests.support.wire import Wire, bearer, cookie
 
-from keyturn.server.wiring import open_context
+from keyturn.server.opening import open_context
 from keyturn.service.administration import set_disabled
 from keyturn.service.context import Context
 from keyturn.testing.fakes import SeededEntropy

@@ -16,8 +16,8 @@ from tests.support.programs import needs
 from tests.support.server import LiveServer
 
 from keyturn.errors import SettingsError
+from keyturn.server.opening import open_context
 from keyturn.server.settings import load_settings
-from keyturn.server.wiring import open_context
 from keyturn.service.keys import claim_keys
 
 ISSUER = "http://localhost:8000"

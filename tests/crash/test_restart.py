@@ -14,8 +14,8 @@ from tests.support.server import LiveServer, ServerProcess
 
 from keyturn.core.model import SECOND, EndReason
 from keyturn.server.following import FOLLOW_SECONDS
+from keyturn.server.opening import open_context
 from keyturn.server.settings import load_settings
-from keyturn.server.wiring import open_context
 from keyturn.service.administration import set_disabled
 from keyturn.service.context import Context
 from keyturn.service.ending import end_sessions

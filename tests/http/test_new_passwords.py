@@ -14,8 +14,8 @@ from tests.support.settings import OTHER_PEPPER, PEPPER
 from tests.support.wire import Answer, Wire
 
 from keyturn.errors import InvalidCredentials, InvalidInput
+from keyturn.server.opening import open_context
 from keyturn.server.settings import load_settings
-from keyturn.server.wiring import open_context
 from keyturn.service.administration import set_password
 from keyturn.service.context import Context, SignInOptions
 from keyturn.service.register import NewUser, create_user

@@ -19,10 +19,10 @@ from tests.support.smtp import PASSWORD, made_certificate, running, scripted
 from keyturn.core.model import SECOND, MailKind
 from keyturn.hashing import Argon2Hasher
 from keyturn.server.mailing import open_postman
+from keyturn.server.opening import open_context
 from keyturn.server.postman import GIVEN_UP_AFTER, LEASE, Postman
 from keyturn.server.settings import load_settings
 from keyturn.server.smtp import NotSent, SmtpServer
-from keyturn.server.wiring import open_context
 from keyturn.service.mail import queue
 from keyturn.service.register import NewUser, create_user
 from keyturn.system import SystemEntropy

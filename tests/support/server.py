@@ -26,9 +26,10 @@ from tests.support.wire import free_port
 from tests.support.witness import WITNESS
 
 from keyturn.hashing import Argon2Hasher
+from keyturn.server.opening import open_context
 from keyturn.server.serve import bound, http_config
 from keyturn.server.settings import Settings, load_settings
-from keyturn.server.wiring import application, open_context
+from keyturn.server.wiring import application
 from keyturn.service.context import Context
 from keyturn.service.keys import claim_keys
 from keyturn.service.tokens import ClaimsHook

@@ -13,7 +13,6 @@ import typer
 
 from keyturn.cli import check, database, exporting, importing, keys, mail, sessions, token, users
 from keyturn.cli.opened import DataDir
-from keyturn.server.serve import serve as run_server
 from keyturn.server.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -64,6 +63,9 @@ def serve(
 
     Every setting can also be given as KEYTURN_… in the environment, or in the TOML file that KEYTURN_CONFIG names.
     """
+    # What answers requests is imported where somebody serves: no other command needs it.
+    from keyturn.server.serve import serve as run_server
+
     settings = load_settings({"host": host, "port": port, "workers": workers, "data_dir": data_dir})
     run_server(settings, lambda issuer: _announce(settings, issuer, data_dir))
 

@@ -11,8 +11,8 @@ from keyturn.cli.output import print_json
 from keyturn.core.model import Micros
 from keyturn.server.checks import Finding, private
 from keyturn.server.checks import check as find
+from keyturn.server.opening import database_url, open_keys
 from keyturn.server.settings import Settings
-from keyturn.server.wiring import database_url, open_keys
 from keyturn.service import administration
 from keyturn.stores.keys import FILE_NAME, ensure_private_directory
 from keyturn.stores.sql import backup, postgresql, sqlite

@@ -10,7 +10,7 @@ import typer
 
 from keyturn.cli.opened import DataDir, Json, Yes, confirm, require_data, settings_of
 from keyturn.cli.output import print_result
-from keyturn.server.wiring import database_url
+from keyturn.server.opening import database_url
 from keyturn.stores.keys import ensure_private_directory
 from keyturn.stores.sql import backup as copies
 from keyturn.system import SystemClock

@@ -17,8 +17,8 @@ from keyturn.cli.files import Format, escaped
 from keyturn.cli.opened import DataDir, Json, Yes, confirm, opened, settings_of
 from keyturn.cli.output import print_result
 from keyturn.errors import InvalidInput
-from keyturn.server.mailing import outbox_of
-from keyturn.server.wiring import database_url
+from keyturn.server.opening import database_url
+from keyturn.server.outbox import outbox_of
 from keyturn.service import administration
 from keyturn.service.exporting import export_users, personal_data
 from keyturn.service.records import COLUMNS, PASSWORD_HASH

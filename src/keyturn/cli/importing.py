@@ -10,11 +10,9 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from keyturn.cli.files import Format, Source, check_columns, opened_file, read_csv, read_json, read_jsonl
 from keyturn.cli.opened import DataDir, Json, elsewhere, exists, opened, settings_of, working_on
@@ -23,6 +21,9 @@ from keyturn.cli.presets import DJANGO, OWN, SUPABASE, FirebaseParameters, Prese
 from keyturn.errors import InvalidInput
 from keyturn.service.context import Context
 from keyturn.service.importing import BATCH, Import, Line, Outcome, Result
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Origin(StrEnum):
@@ -120,6 +121,10 @@ def _run(work: Import, source: Source, preset: Preset, ignored: Collection[str],
 
 
 def _progress() -> Progress:
+    # Only for an import: no other command has a bar.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -7,7 +7,7 @@ import typer
 from keyturn.cli.opened import DataDir, Json, Yes, confirm, opened, require_data, settings_of
 from keyturn.cli.output import moment, print_json, print_result, print_table, short_moment
 from keyturn.core.keyring import KeyRing, SigningKey
-from keyturn.server.wiring import open_keys
+from keyturn.server.opening import open_keys
 from keyturn.service.keys import REFRESH, adopt_keys, strange_keys
 from keyturn.system import SystemClock
 

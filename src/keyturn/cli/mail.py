@@ -9,8 +9,6 @@ import typer
 from keyturn.cli.opened import DataDir, settings_of
 from keyturn.core.identity import clean_email
 from keyturn.errors import InvalidInput, SettingsError
-from keyturn.server.mailing import send_test
-from keyturn.server.smtp import NotSent
 from keyturn.system import SystemClock, SystemEntropy
 
 app = typer.Typer(help="Mail to the people who sign in.", no_args_is_help=True)
@@ -37,6 +35,10 @@ def send(address: Annotated[str, typer.Argument(help="Where to send it.")], data
 
     It is not queued and not tried again. Without a mail server it is kept in the data directory like any other.
     """
+    # What writes and sends mails is imported where one is sent: no other command needs it.
+    from keyturn.server.mailing import send_test
+    from keyturn.server.smtp import NotSent
+
     settings = settings_of(data_dir)
     try:
         to = clean_email(address)

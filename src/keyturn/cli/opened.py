@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from keyturn.errors import SettingsError
+from keyturn.server.opening import database_url, open_context
 from keyturn.server.settings import Settings, load_settings
-from keyturn.server.wiring import database_url, open_context
 from keyturn.service.context import Context
 from keyturn.stores.sql import backup
 

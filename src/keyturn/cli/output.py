@@ -9,9 +9,6 @@ from json import dumps
 from typing import TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from keyturn.core.model import SECOND, Micros, Session, User
 from keyturn.service.records import fields_of
@@ -68,6 +65,11 @@ def print_list(
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under their columns. What a user typed is text here, never mark-up."""
+    # Only for a table: it takes as long to load as half of a database.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))

@@ -11,7 +11,6 @@ from pathlib import Path
 from keyturn.core.identity import canonical_email, is_email
 from keyturn.errors import InvalidInput
 from keyturn.hashing import foreign
-from keyturn.providers import google
 from keyturn.service.records import COLUMNS, exact_moment
 
 Fields = Mapping[str, object]
@@ -145,6 +144,9 @@ def _milliseconds(value: object) -> str | None:
 
 def _firebase_identities(value: object) -> list[dict[str, object]]:
     """Those of Google: Firebase names them by the same number as Google's own tokens do."""
+    # What asks over the network comes with it.
+    from keyturn.providers import google
+
     found = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     return [
         {"issuer": google.ISSUER, "subject": one.get("rawId"), "email": one.get("email")}

@@ -28,10 +28,10 @@ from keyturn.server.schemas import (
     ProfileBody,
     RefreshBody,
     RegisterBody,
-    revealed,
     session_answer,
     user_answer,
 )
+from keyturn.server.settings_fields import revealed
 from keyturn.service import account, ending
 from keyturn.service.context import Context, Grant, SignInOptions
 from keyturn.service.devices import COOKIE_SECONDS

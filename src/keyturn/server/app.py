@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import anyio.to_thread
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -119,13 +120,14 @@ class Page:
     """Something that is only read, and is the same for everybody.
 
     Attributes:
+        content: a text; or what makes it, in a thread, whenever it is asked for.
         policy: its Content-Security-Policy; the API's by default.
         cached: its Cache-Control; none by default.
         embedded: by which sites pages may load it (Cross-Origin-Resource-Policy).
     """
 
     path: str
-    content: str
+    content: str | Callable[[], str]
     media_type: str
     policy: str = API_POLICY
     cached: str | None = None
@@ -135,15 +137,16 @@ class Page:
         if scope["method"] not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         scope["keyturn.route"] = self.path
+        content = self.content if isinstance(self.content, str) else await anyio.to_thread.run_sync(self.content)
         headers = {"content-security-policy": self.policy, "cross-origin-resource-policy": self.embedded}
         if self.cached is not None:
             # Whatever else a request says: otherwise a browser would fetch the file anew with every new cookie.
-            tag = f'"{hashlib.sha256(self.content.encode()).hexdigest()[:16]}"'
+            tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:16]}"'
             headers |= {"cache-control": self.cached, "vary": "Origin", "etag": tag}
             if any(tag in known for known in scope["keyturn.headers"].all(b"if-none-match")):
                 await Response(status_code=304, headers=headers)(scope, receive, send)
                 return
-        await Response(self.content, headers=headers, media_type=self.media_type)(scope, receive, send)
+        await Response(content, headers=headers, media_type=self.media_type)(scope, receive, send)
 
 
 class Located(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Container
+from functools import cache, cached_property
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import distribution
 from pathlib import Path
@@ -12,8 +13,10 @@ from keyturn.core.passwords import comparable
 from keyturn.errors import SettingsError
 
 
-def blocklist(min_length: int, file: Path | None, name: str) -> frozenset[str]:
+class Blocklist(Container[str]):
     """Passwords that nobody may choose, in the form of `keyturn.core.passwords.comparable`.
+
+    The common ones are read when somebody first chooses a password: whoever only lists users needs none of them.
 
     Args:
         min_length: characters; shorter ones are refused for that already.
@@ -23,7 +26,18 @@ def blocklist(min_length: int, file: Path | None, name: str) -> frozenset[str]:
     Raises:
         SettingsError: the file cannot be read.
     """
-    return _common(min_length) | (_own(file, name) if file is not None else frozenset())
+
+    def __init__(self, min_length: int, file: Path | None, name: str) -> None:
+        self._min_length = min_length
+        self._own = _own(file, name) if file is not None else frozenset()
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All of them."""
+        return _common(self._min_length) | self._own
+
+    def __contains__(self, password: object) -> bool:
+        return password in self.words
 
 
 @cache

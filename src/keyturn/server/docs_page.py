@@ -1,50 +1,31 @@
-"""`/docs`: the description of the API as a page for people, without scripts."""
+"""The description of the API: as JSON, and at `/docs` as a page for people, without scripts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.types import Receive, Scope, Send
 
 from keyturn.http.security import PAGE_POLICY
-from keyturn.server.app import Located, Page
+from keyturn.server.app import Page
 
 
-@dataclass(frozen=True)
-class _Written:
-    """A page that is written when somebody reads it first: a server starts sooner without.
-
-    Attributes:
-        page: writes it, once.
-    """
-
-    path: str
-    page: Callable[[], Page]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.page()(scope, receive, send)
-
-
-def docs_pages(description: dict[str, Any]) -> list[Located]:
-    """The page and its stylesheet.
+def docs_pages(describe: Callable[[], dict[str, Any]]) -> list[Page]:
+    """The document, its page and the page's stylesheet; each is made once, when somebody first asks for it.
 
     Args:
-        description: the OpenAPI document.
+        describe: makes the OpenAPI document.
     """
+    description = cache(describe)
 
-    @cache
-    def docs() -> Page:
-        return Page("/docs", _rendered("docs.html", api=description), "text/html", PAGE_POLICY)
-
-    @cache
-    def style() -> Page:
-        return Page("/docs.css", _rendered("docs.css"), "text/css")
-
-    return [_Written("/docs", docs), _Written("/docs.css", style)]
+    return [
+        Page("/openapi.json", cache(lambda: json.dumps(description())), "application/json"),
+        Page("/docs", cache(lambda: _rendered("docs.html", api=description())), "text/html", PAGE_POLICY),
+        Page("/docs.css", cache(lambda: _rendered("docs.css")), "text/css"),
+    ]
 
 
 def _rendered(template: str, **values: object) -> str:

@@ -15,9 +15,10 @@ from keyturn.http.headers import Headers
 from keyturn.server.api import Api
 from keyturn.server.calls import Incoming, Reply, heard, validated
 from keyturn.server.guard import Guard
+from keyturn.server.opening import open_context
 from keyturn.server.schemas import Body, LoginBody, RefreshBody, RegisterBody
 from keyturn.server.settings import Settings, load_settings
-from keyturn.server.wiring import compose, open_context
+from keyturn.server.wiring import compose
 from keyturn.service import account
 from keyturn.service.context import Context
 from keyturn.service.keys import claim_keys

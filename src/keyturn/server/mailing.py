@@ -15,25 +15,17 @@ from keyturn.core.identity import clean_email
 from keyturn.errors import InvalidInput
 from keyturn.ports import Clock, Entropy, fresh_id
 from keyturn.server.letters import message_of
-from keyturn.server.outbox import Outbox
+from keyturn.server.outbox import outbox_of
 from keyturn.server.postman import Postman, Transport
-from keyturn.server.schemas import revealed
 from keyturn.server.settings import Settings
+from keyturn.server.settings_fields import revealed
 from keyturn.server.smtp import SmtpServer
 from keyturn.service.context import Context
 from keyturn.stores.keys import ensure_private_directory
 from keyturn.web.mails import Mails, MailView
 
-OUTBOX = "outbox"
-"""The directory where mails are kept, in the data directory."""
-
 _FAREWELL_SECONDS = 2.0
 """How long a stop waits for a mail that is on its way; one that takes longer is sent again when its lease has run out."""
-
-
-def outbox_of(settings: Settings) -> Outbox | None:
-    """Where mails are kept; none: a mail server takes them."""
-    return Outbox(settings.data_dir / OUTBOX) if settings.smtp_url is None else None
 
 
 def open_postman(settings: Settings, context: Context) -> Postman:

@@ -10,8 +10,12 @@ from email.utils import parseaddr
 from pathlib import Path
 
 from keyturn.core.identity import canonical_email
+from keyturn.server.settings import Settings
 from keyturn.stores.keys import ensure_private_directory
 from keyturn.web.views import KeptMail
+
+OUTBOX = "outbox"
+"""The directory where mails are kept, in the data directory."""
 
 KEPT = 200
 """How many of them there are at most: the oldest go first."""
@@ -61,3 +65,8 @@ def _kept(file: Path) -> KeptMail:
     body = message.get_body(("plain",))
     text = body.get_content() if body is not None else ""
     return KeptMail(str(message["To"]), str(message["Subject"]), str(message["Date"]), text)
+
+
+def outbox_of(settings: Settings) -> Outbox | None:
+    """Where mails are kept; none: a mail server takes them."""
+    return Outbox(settings.data_dir / OUTBOX) if settings.smtp_url is None else None

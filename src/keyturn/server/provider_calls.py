@@ -29,8 +29,9 @@ from keyturn.server.api import Api
 from keyturn.server.arrival import fields_of, path_on_this_site
 from keyturn.server.calls import Incoming, Reply
 from keyturn.server.lanes import Lane
-from keyturn.server.schemas import JSON, ConnectBody, identity_answer, revealed
+from keyturn.server.schemas import JSON, ConnectBody, identity_answer
 from keyturn.server.sent_back import sent_back
+from keyturn.server.settings_fields import revealed
 from keyturn.service import ending
 from keyturn.service.account import confirm_owner
 from keyturn.service.attempts import check_asking, count_asking

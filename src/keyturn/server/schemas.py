@@ -209,11 +209,6 @@ class ProblemAnswer(Answer):
     request_id: str | None = None
 
 
-def revealed(secret: SecretStr | None) -> str | None:
-    """The text behind a secret, if there is one."""
-    return secret.get_secret_value() if secret is not None else None
-
-
 def _time(value: Micros) -> datetime:
     return datetime.fromtimestamp(value // SECOND, UTC)
 

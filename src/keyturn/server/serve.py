@@ -17,9 +17,10 @@ from keyturn.core.model import SECOND
 from keyturn.errors import SettingsError
 from keyturn.server import logs
 from keyturn.server.metrics_files import forget_worker, shared_by_workers
+from keyturn.server.opening import open_context
 from keyturn.server.protocol import BoundedHttpProtocol
 from keyturn.server.settings import Settings
-from keyturn.server.wiring import application, open_context
+from keyturn.server.wiring import application
 from keyturn.server.workers import Supervisor
 from keyturn.service.keys import claim_keys
 from keyturn.system import SystemClock

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from keyturn.core.identity import clean_email, clean_full_name
 from keyturn.core.model import Micros
@@ -148,3 +148,8 @@ Origin = Annotated[str, AfterValidator(_origin)]
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 MailFrom = Annotated[str, AfterValidator(_mail_from)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The text behind a secret, if there is one."""
+    return secret.get_secret_value() if secret is not None else None

@@ -15,7 +15,8 @@ from keyturn.server.arrival import Arrival
 from keyturn.server.calls import Incoming, Reply, validated
 from keyturn.server.forms import EmailForm, NoFields, OwnerForm, PasswordForm, ProfileForm
 from keyturn.server.provider_calls import ProviderApi
-from keyturn.server.schemas import revealed, session_answer, user_answer
+from keyturn.server.schemas import session_answer, user_answer
+from keyturn.server.settings_fields import revealed
 from keyturn.service import account, ending, recovery
 from keyturn.service.context import Grant
 from keyturn.service.handshakes import Way

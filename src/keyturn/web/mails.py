@@ -65,7 +65,8 @@ class Mails:
 
     def __init__(self, overrides: Path | None = None) -> None:
         self._templates = _environment(overrides)
-        self._check()
+        if overrides is not None:
+            self._check()
 
     def render(self, view: MailView) -> Rendered:
         """Write a mail."""

@@ -17,8 +17,8 @@ from tests.support.server import LiveServer
 
 from keyturn.adapters.fastapi import KeyturnAuth
 from keyturn.errors import SettingsError
+from keyturn.server.opening import open_context
 from keyturn.server.settings import Settings
-from keyturn.server.wiring import open_context
 from keyturn.service import administration
 from keyturn.service.context import Context
 

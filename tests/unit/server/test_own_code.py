@@ -11,8 +11,8 @@ import pytest
 
 from keyturn.errors import SettingsError
 from keyturn.server.imports import imported
+from keyturn.server.opening import open_context
 from keyturn.server.settings import load_settings
-from keyturn.server.wiring import open_context
 
 HOOK = "def extra(user, session):\n    return {'tenant': 'acme'}\n\nnumber = 7\n"
 

@@ -11,8 +11,7 @@ from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import FromClause, Select, Text, Update, bindparam, column, func, literal_column, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, FromClause, Select, Text, Update, bindparam, column, func, literal_column, select, update
 from sqlalchemy.types import TypeEngine
 
 from keyturn.core.model import Session
