@@ -53,6 +53,24 @@ def test_a_body_that_says_it_is_large_is_refused_before_it_comes(wire: Wire) -> 
         wire.close()
 
 
+def test_who_is_refused_while_still_sending_may_send_on_and_gets_the_answer(wire: Wire) -> None:
+    """As nginx does, which would answer 502 if its connection broke meanwhile."""
+    part = b" " * 100 * KIB
+    with wire.connect().dup() as connection:
+        wire.begin(head("connection: close", f"content-length: {4 * len(part)}") + part)
+        assert wire.answer().code == "too_large"
+        for _ in range(3):
+            connection.sendall(part)
+        assert connection.recv(1) == b""
+
+
+def test_who_is_refused_before_the_body_is_sent_need_not_send_it(wire: Wire) -> None:
+    with wire.connect().dup() as connection:
+        wire.begin(head("connection: close", "content-length: 100000", "expect: 100-continue"))
+        assert wire.answer().code == "too_large"
+        assert connection.recv(1) == b""
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -31,6 +31,7 @@ class _Cycle(RequestResponseCycle):
     line breaks all at once, not name by name and value by value, and leaves together with the body."""
 
     _head: bytes | None = None
+    _lingers = False
 
     def has_hung_up(self) -> bool:
         """Whether the client is gone; see `keyturn.server.calls.has_hung_up`."""
@@ -45,6 +46,8 @@ class _Cycle(RequestResponseCycle):
             await super().send(message)
 
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        # To close on somebody who is still sending destroys the answer on its way (RFC 9112, section 9.6).
+        self._lingers = self.more_body and not self.waiting_for_100_continue
         self.response_started, self.waiting_for_100_continue, self.chunked_encoding = True, False, False
         block = b"".join([b"%b: %b\r\n" % header for header in headers])
         if block.count(b"\r") != len(headers) or block.count(b"\n") != len(headers) or b"\0" in block:
@@ -60,7 +63,7 @@ class _Cycle(RequestResponseCycle):
         self.transport.write(self._head if self.scope["method"] == "HEAD" else self._head + body)
         self.response_complete = True
         self.message_event.set()
-        if not self.keep_alive:
+        if not self.keep_alive and not (self._lingers and self.more_body):
             self.transport.close()
         self.on_response()
 
@@ -118,6 +121,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         # What comes next on this connection is the head of another request; what came with the end of this one is not counted.
         self._in_head, self._head_bytes, self._is_whole = True, -self._received, True
         super().on_message_complete()
+        if self.cycle.response_complete and not self.cycle.keep_alive:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         self._unanswered.popleft()
