@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from tests.docs.test_quickstart import running
-from tests.packaging.test_packages import UNCOMPILED, build
 from tests.support.documents import blocks
+from tests.support.packages import CONTAINERFILE
 from tests.support.programs import needs
 from tests.support.server import ROOT
 
@@ -49,20 +49,20 @@ def placed(folder: Path, text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def machine(tmp_path_factory: pytest.TempPathFactory, built: dict[str, Path], fetched: dict[str, str]) -> Path:
     """A folder in which the steps of deploy/README.md were done, word for word, as if it were the root of a machine."""
     folder = tmp_path_factory.mktemp("machine")
     (folder / "project").mkdir()
     for name in ("deploy", "src", "pyproject.toml", "README.md", "LICENSE", "sbom.cdx.json"):
         (folder / "project" / name).symlink_to(ROOT / name)
-    build(ROOT, folder / "project" / "dist")
+    (folder / "project" / "dist").symlink_to(built[".whl"].parent)
     for directory in ("opt", "etc/systemd/system", "var/lib"):
         (folder / directory).mkdir(parents=True)
     (steps,) = blocks(DEPLOY / "README.md", "bash")
     done = subprocess.run(
         ["bash", "-euo", "pipefail"],
         input=placed(folder, steps).replace("python3 ", f"{sys.executable} "),
-        env=os.environ | UNCOMPILED,
+        env=os.environ | fetched,
         capture_output=True,
         text=True,
         cwd=folder / "project",
@@ -134,13 +134,13 @@ def test_the_sample_settings_are_production_and_safe(tmp_path: Path) -> None:
 
 def instructions() -> list[tuple[str, str]]:
     """The Containerfile's, in order."""
-    text = (DEPLOY / "Containerfile").read_text()
+    text = CONTAINERFILE.read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image(tmp_path_factory: pytest.TempPathFactory, fetched: dict[str, str]) -> Path:
     """A folder in which every COPY and RUN of the Containerfile was done: there is no registry to take a base from."""
     folder = tmp_path_factory.mktemp("image")
     (folder / "opt").mkdir()
@@ -150,15 +150,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
             into = Path(placed(folder, target))
             (into if len(sources) > 1 or target.endswith("/") else into.parent).mkdir(parents=True, exist_ok=True)
             for source in sources:
-                _run(f"cp -rL {ROOT / source} {into}", folder)
+                _run(f"cp -rL {ROOT / source} {into}", folder, fetched)
         if name == "RUN":
             command = placed(folder, rest).replace("python -m venv", f"{sys.executable} -m venv")
-            _run(command if os.geteuid() == 0 else re.sub(r"-[og] 10001 ", "", command), folder)
+            _run(command if os.geteuid() == 0 else re.sub(r"-[og] 10001 ", "", command), folder, fetched)
     return folder
 
 
-def _run(command: str, folder: Path) -> None:
-    environ = os.environ | UNCOMPILED
+def _run(command: str, folder: Path, fetched: dict[str, str]) -> None:
+    environ = os.environ | fetched
     done = subprocess.run(
         ["sh", "-euc", command], env=environ, capture_output=True, text=True, cwd=folder, timeout=240, check=False
     )
@@ -212,7 +212,7 @@ def test_the_container_runs_as_nobody_in_particular_and_holds_no_secret() -> Non
     user = next(rest for name, rest in instructions() if name == "USER")
     assert names.index("USER") < names.index("ENTRYPOINT")
     assert int(user.partition(":")[0]) >= 1000
-    text = (DEPLOY / "Containerfile").read_text()
+    text = CONTAINERFILE.read_text()
     assert not re.search(r"SECRET|PASSWORD|KEYTURN_ISSUER", text)
     assert "--require-hashes" in text
 

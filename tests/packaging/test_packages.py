@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import email
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,37 +20,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.docs.test_quickstart import PRINTED, running
 from tests.support.documents import README, blocks
+from tests.support.packages import LOCK, build, install, run
 from tests.support.server import ROOT
-
-LOCK = ROOT / "deploy" / "requirements.lock"
-ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "JWT_", "PYTHON"))}
-
-UNCOMPILED = {"PIP_NO_COMPILE": "0"}  # as pip has it: no says yes
-"""What is installed is started once or twice: Python compiles the part that it needs then."""
-
-
-def run(*command: str | Path, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**ENVIRON, **UNCOMPILED, **more},
-        timeout=240,
-        check=False,
-    )
-
-
-def build(folder: Path, into: Path) -> dict[str, Path]:
-    """Build both from a folder; gives them by their kind."""
-    done = run(sys.executable, "-m", "hatchling", "build", "-d", into, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return {file.suffix: file for file in into.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -112,20 +82,12 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def install(environment: Path, *what: str | Path) -> None:
-    pip = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", "--quiet"]
-    done = run(*pip, "--disable-pip-version-check", "--only-binary", ":all:", *what)
-    if done.returncode and run(sys.executable, "-m", "pip", "index", "versions", "joserfc").returncode:
-        pytest.skip("needs a package index; none can be reached")
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture(scope="module")
-def verifier_only(empty: Path, built: dict[str, Path]) -> Path:
+def verifier_only(empty: Path, built: dict[str, Path], fetched: dict[str, str]) -> Path:
     """The wheel without its extra: what a service installs that verifies tokens."""
     # Its one dependency and what that needs come as anybody gets them, at the locked versions.
     locked = re.findall(r"^((?:joserfc|cryptography|cffi|pycparser)==\S+)", LOCK.read_text(), flags=re.MULTILINE)
-    install(empty, *locked, built[".whl"])
+    install(empty, fetched, *locked, built[".whl"])
     return empty
 
 
@@ -141,10 +103,10 @@ def test_a_verifier_needs_one_package_and_the_command_says_what_is_missing(verif
 
 
 @pytest.fixture(scope="module")
-def installed(verifier_only: Path, built: dict[str, Path]) -> Path:
+def installed(verifier_only: Path, built: dict[str, Path], fetched: dict[str, str]) -> Path:
     """The server, from the wheel and the lock file of a server."""
-    install(verifier_only, "--require-hashes", "-r", LOCK)
-    install(verifier_only, "--no-deps", "--no-index", "--force-reinstall", built[".whl"])
+    install(verifier_only, fetched, "--require-hashes", "-r", LOCK)
+    install(verifier_only, fetched, "--no-deps", "--force-reinstall", built[".whl"])
     return verifier_only
 
 
