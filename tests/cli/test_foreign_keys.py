@@ -19,6 +19,7 @@ from keyturn.errors import SettingsError
 from keyturn.server.opening import open_context
 from keyturn.server.settings import load_settings
 from keyturn.service.keys import claim_keys
+from keyturn.stores.keys import FILE_NAME
 
 ISSUER = "http://localhost:8000"
 SECRETS = [f"{start}-Tr0ub4dor-and-thirty-2-more-bytes" for start in ("q7", "x9")]
@@ -147,3 +148,14 @@ def test_a_copy_on_a_new_machine_wants_its_keys(data: Path, tmp_path: Path, comm
     assert "other keys" in refusal(data)
     (data / "keys.json").write_bytes(keys)
     starts(data)
+
+
+@pytest.mark.parametrize("line", ["keys list", "keys adopt --yes", "check", "users list", "sessions list"])
+def test_no_command_rotates_the_keys_of_a_server_whose_algorithm_it_was_not_told(
+    data: Path, command: Command, line: str
+) -> None:
+    starts(data, access_algorithm="EdDSA")
+    before = (data / FILE_NAME).read_bytes()
+    done = command(*line.split())
+    assert "Traceback" not in done.stderr
+    assert (data / FILE_NAME).read_bytes() == before

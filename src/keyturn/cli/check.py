@@ -50,7 +50,7 @@ def _findings(settings: Settings, data_dir: DataDir) -> list[Finding]:
         ensure_private_directory(settings.data_dir)
     clock = SystemClock()
     if _has_keys(settings):
-        keys = open_keys(settings, clock)
+        keys = open_keys(settings, clock, rotate=False)
     if backup.exists(url):
         newest = _newest(data_dir)
     found = find(settings, now=clock.now(), keys=keys, newest=newest)

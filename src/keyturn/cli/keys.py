@@ -19,7 +19,7 @@ def list_(json: Json = False, data_dir: DataDir = None) -> None:
     """List the keys: what each is for, its name in tokens (kid), its algorithm, its state, its age. Never a key itself."""
     settings = settings_of(data_dir)
     require_data(settings)
-    keys = open_keys(settings, SystemClock())
+    keys = open_keys(settings, SystemClock(), rotate=False)
     rings: dict[str, KeyRing] = {"access": keys.access, "refresh": keys.refresh}
     found = [(purpose, key) for purpose, ring in rings.items() for key in ring.keys]
     if json:

@@ -55,7 +55,7 @@ def opened(data_dir: Path | None, *, create: bool = False, issuer: str | None = 
 @contextmanager
 def working_on(settings: Settings, *, issuer: str | None = None) -> Iterator[Context]:
     """Open what settings name; what is not there yet is made. Arguments and errors are those of `opened`."""
-    context = open_context(settings, issuer or settings.issuer or "http://localhost")
+    context = open_context(settings, issuer or settings.issuer or "http://localhost", rotate=False)
     try:
         yield context
     finally:

@@ -34,8 +34,11 @@ def database_url(settings: Settings) -> str:
     return f"sqlite:///{Path(settings.data_dir).absolute() / 'keyturn.db'}"
 
 
-def open_keys(settings: Settings, clock: Clock) -> Keys:
+def open_keys(settings: Settings, clock: Clock, *, rotate: bool = True) -> Keys:
     """The keys that sign: those configured, for the rest those of the data directory, made if there are none.
+
+    Args:
+        rotate: whether a key takes over from one of another algorithm than the settings say, as when a server starts.
 
     Raises:
         SettingsError: they cannot be used, or are open to others.
@@ -46,6 +49,7 @@ def open_keys(settings: Settings, clock: Clock) -> Keys:
         access_algorithm=settings.access_algorithm,
         access_secret=revealed(settings.access_secret),
         refresh_secret=revealed(settings.refresh_secret),
+        rotate=rotate,
     )
 
 
@@ -58,6 +62,7 @@ def open_context(
     hasher: PasswordHasher | None = None,
     own_users: OwnUsers | None = None,
     claims: ClaimsHook | None = None,
+    rotate: bool = True,
 ) -> Context:
     """Open the data directory, the keys and the database; each is made if it is not there yet.
 
@@ -69,13 +74,14 @@ def open_context(
         hasher: how passwords are hashed; as the settings say by default.
         own_users: the application's own table of users; the one that the settings name by default, or else Keyturn's.
         claims: what access tokens say beyond their own claims; what the settings name by default, or else nothing.
+        rotate: as `open_keys` has it.
 
     Raises:
         SettingsError: something there is not ours, not private, or not of this version.
     """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     ensure_private_directory(settings.data_dir)
-    keys = open_keys(settings, clock)
+    keys = open_keys(settings, clock, rotate=rotate)
     policy = settings.policy
     database = open_database(database_url(settings), clock=clock, own_users=own_users or _own_users(settings))
     return Context(

@@ -53,6 +53,7 @@ def load_or_create(
     access_algorithm: str = ES256,
     access_secret: str | None = None,
     refresh_secret: str | None = None,
+    rotate: bool = True,
 ) -> Keys:
     """The keys to sign and verify with: those configured, for the rest those of the data directory, made if there are none.
 
@@ -64,6 +65,7 @@ def load_or_create(
         access_algorithm: what access tokens are signed with, where no secret is given for them.
         access_secret: a shared secret for access tokens (HS256), instead of the file's keys.
         refresh_secret: a secret for refresh tokens, likewise.
+        rotate: whether a key takes over from one of another algorithm. A command that signs nothing leaves that to the server.
 
     Raises:
         SettingsError: a secret can be guessed or serves both purposes; or the directory or the file is open to others,
@@ -77,7 +79,7 @@ def load_or_create(
         configured[REFRESH] = (from_secret(refresh_secret, purpose=REFRESH, name="the secret for refresh tokens"),)
     wanted = {ACCESS: access_algorithm, REFRESH: HS256}
     wanted = {purpose: algorithm for purpose, algorithm in wanted.items() if purpose not in configured}
-    rings = {**(_stored(data_dir, wanted, now) if wanted else {}), **configured}
+    rings = {**(_stored(data_dir, wanted, now, rotate) if wanted else {}), **configured}
     return Keys(KeyRing(rings[ACCESS]), KeyRing(rings[REFRESH]))
 
 
@@ -102,22 +104,23 @@ def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
         raise SettingsError(f"{path} is open to other users: chmod {mode} {path}")
 
 
-def _stored(data_dir: Path, wanted: Mapping[str, str], now: Micros) -> Rings:
+def _stored(data_dir: Path, wanted: Mapping[str, str], now: Micros, rotate: bool) -> Rings:
     ensure_private_directory(data_dir)
+
+    def complete(rings: Rings) -> Rings:
+        return rings | {p: _taken_over(p, a, rings, now) for p, a in _lacking(rings, wanted, rotate)}
+
     rings = read(data_dir)
-    if _lacking(rings, wanted):
-        return update(
-            data_dir, lambda rings: rings | {p: _taken_over(p, a, rings, now) for p, a in _lacking(rings, wanted)}
-        )
-    return rings
+    return update(data_dir, complete) if _lacking(rings, wanted, rotate) else rings
 
 
-def _lacking(rings: Rings, wanted: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The purposes without an active key of the wanted algorithm, with that algorithm."""
+def _lacking(rings: Rings, wanted: Mapping[str, str], rotate: bool) -> list[tuple[str, str]]:
+    """The purposes without an active key (where one may take over: of the wanted algorithm), with that algorithm."""
+    active = {p: {key.algorithm for key in ring if key.state is KeyState.ACTIVE} for p, ring in rings.items()}
     return [
         (purpose, algorithm)
         for purpose, algorithm in wanted.items()
-        if not any(key.state is KeyState.ACTIVE and key.algorithm == algorithm for key in rings.get(purpose, ()))
+        if not (algorithm in active.get(purpose, ()) if rotate else active.get(purpose))
     ]
 
 

@@ -108,6 +108,12 @@ def test_when_the_algorithm_changes_old_tokens_still_verify(data_dir: Path, algo
     assert state_of(load(data_dir, access_algorithm=algorithm)) == state_of(after)
 
 
+def test_keys_that_are_not_to_rotate_are_made_only_where_there_is_none(data_dir: Path) -> None:
+    made = load(data_dir, access_algorithm="EdDSA", rotate=False)
+    assert made.access.active.algorithm == "EdDSA"
+    assert state_of(load(data_dir, rotate=False)) == state_of(made)
+
+
 def test_configured_secrets_replace_the_keys_of_the_file(data_dir: Path) -> None:
     before = load(data_dir)
     after = load(data_dir, access_secret=SECRET)
