@@ -108,6 +108,11 @@ def _listens(address: tuple[str, int]) -> bool:
     return False
 
 
+def _installed() -> dict[str, str]:
+    """The environment, in which a server finds its modules compiled, as an installed one does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @contextmanager
 def server(environ: Mapping[str, str] = {}, data_dir: Path | None = None) -> Iterator[Running]:
     """Run `keyturn serve` on the first core, and this process on the second.
@@ -125,7 +130,7 @@ def server(environ: Mapping[str, str] = {}, data_dir: Path | None = None) -> Ite
             process = subprocess.Popen(
                 [*command, "--data-dir", str(data_dir)],
                 # Limits are on, but few sessions stand for the many of a real load.
-                env={**os.environ, "KEYTURN_RATE_LIMIT_REFRESH": "1000000", **environ},
+                env={**_installed(), "KEYTURN_RATE_LIMIT_REFRESH": "1000000", **environ},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

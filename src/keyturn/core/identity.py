@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from email_validator import EmailNotValidError, validate_email
-
 from keyturn.errors import InvalidInput
 
 MAX_USERNAME = 64
@@ -75,6 +73,9 @@ def clean_email(value: str) -> str:
     Raises:
         InvalidInput: it is not an e-mail address.
     """
+    # Only for a new address: its regular expressions over all of Unicode take long to compile.
+    from email_validator import EmailNotValidError, validate_email
+
     address = value.strip().removesuffix(".")
     try:
         # `test_environment` lets the domain .test through, which RFC 6761 keeps for tests.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import argon2
 from argon2.exceptions import InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 
 from keyturn.core.passwords import normalized
 from keyturn.errors import Overloaded
@@ -59,8 +61,8 @@ class Argon2Hasher:
         known = [one for one in (pepper, previous_pepper) if one is not None]
         self._peppers: dict[str | None, Pepper | None] = {None: None, **{one.id: one for one in known}}
         self._missing: set[str | None] = set()
-        # What an unknown user's password is checked against: the same work, never a match.
-        self._nobody = self.hash(entropy.random_bytes(_SALT_BYTES).hex())
+        # What an unknown user's password is checked against: the same work as for a hash, and no password is known to match.
+        self._nobody = self._made_up()
 
     def hash(self, password: str) -> str:
         with self._turn():
@@ -73,6 +75,13 @@ class Argon2Hasher:
             if matches is None:
                 self._matches(self._nobody, password)
         return matches is True
+
+    def _made_up(self) -> str:
+        """A hash that nothing was hashed for: drawn, so that a start need not wait for it."""
+        work = f"m={self._argon2.memory_cost},t={self._argon2.time_cost},p={self._argon2.parallelism}"
+        salt, tag = (self._entropy.random_bytes(size) for size in (_SALT_BYTES, self._argon2.hash_len))
+        phc = f"$argon2id$v={ARGON2_VERSION}${work}${_unpadded(salt)}${_unpadded(tag)}"
+        return self._pepper.marked(phc) if self._pepper is not None else phc
 
     def is_outdated(self, password_hash: str) -> bool:
         made_with, phc = parted(password_hash)
@@ -117,6 +126,10 @@ class Argon2Hasher:
             yield
         finally:
             self._turns.release()
+
+
+def _unpadded(value: bytes) -> str:
+    return b64encode(value).decode().rstrip("=")
 
 
 def _keyed(pepper: Pepper | None, password: str) -> bytes:

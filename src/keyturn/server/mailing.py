@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import parseaddr
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,6 @@ import anyio.to_thread
 from keyturn.core.identity import clean_email
 from keyturn.errors import InvalidInput
 from keyturn.ports import Clock, Entropy, fresh_id
-from keyturn.server.letters import message_of
 from keyturn.server.outbox import outbox_of
 from keyturn.server.postman import Postman, Transport
 from keyturn.server.settings import Settings
@@ -34,7 +34,7 @@ def open_postman(settings: Settings, context: Context) -> Postman:
     Raises:
         SettingsError: a template cannot be used.
     """
-    sender = _sender(settings, context.tokens.issuer)
+    sender = cache(partial(_sender, settings, context.tokens.issuer))
     return Postman(context, sender, Mails(settings.mail_templates), _transport(settings, sender))
 
 
@@ -45,6 +45,9 @@ def send_test(settings: Settings, to: str, *, clock: Clock, entropy: Entropy) ->
         NotSent
         SettingsError: a template cannot be used, or a server would not start.
     """
+    # As for the postman: only for a mail.
+    from keyturn.server.letters import message_of
+
     issuer = settings.issuer_for(settings.port)
     sender = _sender(settings, issuer)
     view = MailView("test", site=urlsplit(issuer).netloc, link=issuer, token="", expires_in=0)
@@ -54,7 +57,7 @@ def send_test(settings: Settings, to: str, *, clock: Clock, entropy: Entropy) ->
     outbox = outbox_of(settings)
     if outbox is not None:
         ensure_private_directory(settings.data_dir)
-    _transport(settings, sender).send(message)
+    _transport(settings, lambda: sender).send(message)
     return outbox.directory if outbox is not None else None
 
 
@@ -65,11 +68,11 @@ def _sender(settings: Settings, issuer: str) -> str:
         return "Keyturn <no-reply@keyturn.test>"
 
 
-def _transport(settings: Settings, sender: str) -> Transport:
+def _transport(settings: Settings, sender: Callable[[], str]) -> Transport:
     outbox = outbox_of(settings)
     if outbox is not None:
         return outbox
-    name = parseaddr(sender)[1].rpartition("@")[2].encode("idna").decode()
+    name = parseaddr(sender())[1].rpartition("@")[2].encode("idna").decode()
     return SmtpServer(settings.smtp_url or "", revealed(settings.smtp_password), settings.smtp_starttls, name)
 
 

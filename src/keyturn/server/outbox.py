@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import parseaddr
 from pathlib import Path
 
@@ -61,6 +60,9 @@ class Outbox:
 
 
 def _kept(file: Path) -> KeptMail:
+    # Only to read one: the headers of mails take long to load.
+    from email.policy import SMTP
+
     message = message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=SMTP)
     body = message.get_body(("plain",))
     text = body.get_content() if body is not None else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from keyturn.core.model import SECOND, Mail, Micros, Purpose
 from keyturn.errors import KeyturnError
-from keyturn.server.letters import message_of
 from keyturn.server.smtp import WHOLE_SECONDS, NotSent
 from keyturn.service.context import Context
 from keyturn.service.events import record
@@ -67,7 +66,7 @@ class Postman:
     """
 
     context: Context
-    sender: str
+    sender: Callable[[], str]
     mails: Mails
     transport: Transport
 
@@ -132,6 +131,9 @@ class Postman:
         record("mail_put_off", level=logging.WARNING, **facts)
 
     def _message(self, letter: Letter) -> EmailMessage:
+        # Only for a mail, in the thread that sends it: a start waits for neither headers nor addresses of mails.
+        from keyturn.server.letters import message_of
+
         mail, user, issuer = letter.mail, letter.user, self.context.tokens.issuer
         at = mail.facts.get("at")
         view = MailView(
@@ -148,7 +150,7 @@ class Postman:
         )
         return message_of(
             self.mails.render(view),
-            sender=self.sender,
+            sender=self.sender(),
             to=letter.to,
             message_id=f"{mail.created_at}.{mail.id}",
             now=self.context.clock.now(),

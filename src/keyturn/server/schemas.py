@@ -104,7 +104,8 @@ class Answer(BaseModel):
     """What the body of an answer looks like, for the description. The answers themselves are plain values of ours: nothing is
     gained by validating them again at every call."""
 
-    model_config = ConfigDict(frozen=True)
+    # Answers are written, never read: only the description of the API needs what pydantic makes of them.
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class UserAnswer(Answer):

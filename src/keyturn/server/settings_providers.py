@@ -37,7 +37,10 @@ class ProviderSettings(BaseModel):
         owns_email: whether it has the last word on who has the addresses that it calls verified.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+    # Built within the settings, and not once more by itself.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True, defer_build=True
+    )
 
     preset: Literal["openid", "google", "github"] = "openid"
     issuer: Annotated[str, AfterValidator(_issuer)] | None = None
