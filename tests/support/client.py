@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Any, Self
 
 import httpx2
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from tests.support.witness import WITNESS
 
 BASE = "/api/v1/auth"
