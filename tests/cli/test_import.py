@@ -245,6 +245,13 @@ def test_another_encoding_is_said_with_what_to_do(importing: Importing, command:
     assert [user["email"] for user in listed(command)] == ["bob@example.com"]
 
 
+def test_where_no_line_can_be_read_each_says_why(importing: Importing) -> None:
+    assert refused(importing(f'[{{"email": "{EMAIL}"}}]', name="users.jsonl")) == ["line 1: This is no JSON object."]
+    (said,) = refused(importing(f'{{"email": "{EMAIL}", "full_name": "Zoë"}}\n'.encode("latin-1"), name="users.jsonl"))
+    assert said.startswith("line 1: Byte")
+    assert importing("", name="users.jsonl").stdout.startswith("0 created")
+
+
 def test_a_line_of_megabytes_costs_no_other_and_no_memory(importing: Importing, command: Command) -> None:
     for name, lines in {
         "a.csv": ("email,full_name", f"{EMAIL},{'x' * 5_000_000}", "bob@example.com,Bob"),

@@ -182,6 +182,10 @@ def read_json(file: BinaryIO, member: str) -> Source:
 def check_columns(columns: Collection[str], known: Collection[str]) -> None:
     """Refuse a file with columns that are not known, for nothing that it holds is to be lost unsaid; and one without addresses.
 
+    Args:
+        columns: those of the file; none: no line of it could be read, and each says why.
+        known: those that there are.
+
     Raises:
         InvalidInput: names them.
     """
@@ -194,7 +198,7 @@ def check_columns(columns: Collection[str], known: Collection[str]) -> None:
             f"The file has columns that are not known here: {named}. Leave them out with --ignore, or rename them; known are "
             f"{', '.join(known)}.",
         )
-    if "email" not in columns:
+    if columns and "email" not in columns:
         raise InvalidInput("columns", "The file has no column email.")
 
 
