@@ -87,7 +87,7 @@ def chromium(launch: Callable[..., Browser]) -> Browser:
     return launch()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium_that_remembers(launch: Callable[..., Browser]) -> Browser:
     """With the back/forward cache, as people have it."""
     return launch(ignore_default_args=["--disable-back-forward-cache"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
+from functools import cache
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -40,6 +42,12 @@ def is_safe_url(url: object, *, loopback: bool) -> bool:
     return url.startswith("https://") or (loopback and _LOOPBACK.match(url) is not None)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities of the machine, read once for all providers."""
+    return httpx2.create_ssl_context()
+
+
 class Fetcher:
     """Sends requests to one provider. Safe to use from several threads.
 
@@ -52,6 +60,7 @@ class Fetcher:
         # Cookies of a provider would tie one user's sign-in to another's.
         self._client = httpx2.Client(
             follow_redirects=False,
+            verify=_trusted(),
             timeout=TIMEOUT_SECONDS,
             # One request a sign-in: a connection that is kept would mostly be found closed.
             limits=httpx2.Limits(max_keepalive_connections=0),
