@@ -116,6 +116,16 @@ def test_a_table_with_a_name_of_ours_that_is_not_ours_stops_the_start(postgres: 
 
 
 @needs("postgres")
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_is_not_in_utf8_stops_the_start(postgres: Cluster, encoding: str) -> None:
+    name = f"in_{encoding.lower()}"
+    postgres.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with pytest.raises(SettingsError, match=f"encoding {encoding}.*UTF-8"):
+        opened(postgres.url(name))
+    assert postgres.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", name) == []
+
+
+@needs("postgres")
 def test_what_cannot_be_written_to_is_no_database_of_ours(postgres: Cluster) -> None:
     """Z6: a standby, whatever the URL says: what it shows is of a moment ago."""
     url = postgres.database()

@@ -49,6 +49,7 @@ _SESSION = (
 _CONNECTION = {
     "connect_timeout": CONNECT_SECONDS,
     "application_name": "keyturn",
+    "client_encoding": "UTF8",
     # A standby lags behind, and forgets what it is told; one may answer at the primary's address during a failover.
     "target_session_attrs": "read-write",
 }
@@ -127,10 +128,11 @@ def prepare(engine: Engine) -> tuple[str | None, str | None]:
         The revision before (none: it was empty) and after.
 
     Raises:
-        SettingsError: it is not, it cannot be reached, or a newer version of Keyturn has been here.
+        SettingsError: it is not, it is not in UTF-8, it cannot be reached, or a newer version of Keyturn has been here.
     """
     # Whoever waited for another server must see what that has done, whatever the database's own level.
     with _reached(engine), engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        _refuse_other_encodings(connection)
         _refuse_others(connection)
         before = migrations.revision(connection)
         if not migrations.is_newest(connection):
@@ -156,6 +158,16 @@ def _is_ours(connection: Connection) -> bool:
         return False
     found = connection.execute(select(meta.c.value).where(meta.c.name == "application")).scalars().all()
     return found == ["keyturn"]
+
+
+def _refuse_other_encodings(connection: Connection) -> None:
+    """Elsewhere the first name that has no place in the encoding would be an error of the server's."""
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise SettingsError(
+            f"The database is in the encoding {encoding}, which has no place for every name. Give Keyturn one in UTF-8: "
+            "createdb --encoding=UTF8 --template=template0. This one was not changed."
+        )
 
 
 def _refuse_others(connection: Connection) -> None:
