@@ -241,7 +241,8 @@ export class Session extends /** @type {Target} */ (EventTarget) {
   async signOut() {
     const headers = this.#token ? { authorization: `Bearer ${this.#token}` } : undefined;
     this.#end("signed_out", true);
-    const told = this.#tellServer(headers);
+    // Only now do pages that the server makes show that nobody is signed in.
+    const told = this.#tellServer(headers).then(() => this.#tell({ kind: "signedin", session: this.#current?.id }));
     this.#goodbye = told.catch(() => {});
     return told;
   }

@@ -14,7 +14,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, Route, expect
 from tests.e2e.conftest import OpenBrowser
-from tests.e2e.people import REFRESH
+from tests.e2e.people import REFRESH, see_account, see_sign_in
+from tests.e2e.people import sign_in as sign_in_by_form
 from tests.e2e.tabs import (
     APP,
     blank,
@@ -88,6 +89,25 @@ def test_signed_out_in_one_tab_is_signed_out_in_all(server: LiveServer, open_bro
         wait_for_state(tab, "signed-out")
     assert where(one) == (APP, {})
     assert events(one, "signedout") == [{"reason": "signed_out", "expected": True}]
+
+
+def test_a_page_of_the_server_and_a_page_with_the_client_are_signed_out_together(
+    server: LiveServer, open_browser: OpenBrowser
+) -> None:
+    (app,) = tabs_of(open_browser(), server.url, 1, signInPage=None)
+    app.evaluate("session.signOut()")
+    page = app.context.new_page()
+    sign_in_by_form(page, server.url)
+    see_account(page)
+    wait_for_state(app, "signed-in")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    see_sign_in(page)
+    wait_for_state(app, "signed-out")
+    sign_in_by_form(page, server.url)
+    see_account(page)
+    wait_for_state(app, "signed-in")
+    app.evaluate("session.signOut()")
+    see_sign_in(page)
 
 
 def test_a_refresh_in_flight_when_another_tab_signs_out_brings_nothing_back(

@@ -37,7 +37,7 @@ ENDED: Mapping[str, Notice] = {
 ARRIVED: Mapping[str, Notice] = {
     **ENDED,
     "refresh_token_missing": Notice(
-        "You are not signed in any more: this browser has no longer the cookie of your session. Sign in to go on."
+        "You are not signed in any more: you signed out in another tab, or the cookie of your session is gone. Sign in to go on."
     ),
     "refresh_token_invalid": Notice(
         "You are not signed in any more: the cookie of your session was replaced by something else. Sign in to go on."

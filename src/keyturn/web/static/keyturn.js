@@ -5,6 +5,7 @@ const page = document.documentElement.dataset;
 const HOME = "/";
 const LONGEST_PAUSE = 30; // seconds, between two attempts
 const MARGIN = 30; // seconds before the access token expires, at most
+const PATIENCE = 1000; // milliseconds, for a sign-out to be heard by the server too
 const FRUITLESS = "keyturn.fruitless";
 const ENOUGH = 3; // refreshes that lead to no signed-in page, before a person is told
 
@@ -117,25 +118,40 @@ function staySignedIn() {
 // the server takes to answer.
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
+  empty();
+  location.replace(HOME);
+});
+
+/** Nothing of the account is left to be seen, only the way to ask who is signed in. */
+function empty() {
   const asking = document.createElement("p");
   const again = document.createElement("a");
   again.href = HOME;
   again.textContent = page.again;
   asking.append(`${page.asking} `, again);
   document.getElementById("main").replaceChildren(asking);
-  location.replace(HOME);
-});
+}
 
-/** Who is signed in, as this page was told: no other tab may go on as somebody else. */
+/** Who is signed in, as this page was told: no other tab may go on as somebody else, be it a page of ours or one with the client. */
 function tellTabs() {
   const tabs = new BroadcastChannel("keyturn pages");
+  const clients = new BroadcastChannel(`keyturn ${new URL(page.refresh.replace(/\/refresh-token$/, ""), location).href}`);
   if (page.page === "signed-in") {
+    clients.addEventListener("message", ({ data: { kind, session } }) => {
+      const ours = session === page.session;
+      if (kind === "signedin" && !ours) location.replace(HOME);
+      if (kind !== "signedout" || !ours) return;
+      empty();
+      setTimeout(() => location.replace(HOME), PATIENCE); // the server is told at the same time; the client says when it was
+    });
     tabs.addEventListener("message", ({ data }) => {
       if (data !== page.user) location.replace(HOME); // where the server says who it is
     });
   }
   // Where something went wrong, nothing has changed.
-  if (!document.querySelector("[role=alert]")) tabs.postMessage(page.user ?? "");
+  if (document.querySelector("[role=alert]")) return;
+  tabs.postMessage(page.user ?? "");
+  clients.postMessage({ kind: "signedin", session: page.session });
 }
 
 for (const time of document.querySelectorAll("time.local")) {
