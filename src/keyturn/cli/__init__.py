@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
+from keyturn.errors import KeyturnError
+
+# What is imported stays: looking through it for garbage again and again would find little.
+gc.disable()
 try:
     import typer
 
@@ -12,7 +17,8 @@ except ModuleNotFoundError as missing:  # the verifier alone was installed
     sys.exit(
         f"keyturn: {missing.name} is not installed. The server and its commands need: pip install 'keyturn[server]'"
     )
-from keyturn.errors import KeyturnError
+finally:
+    gc.enable()
 
 EXIT_ERROR = 1
 
