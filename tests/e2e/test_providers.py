@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +18,7 @@ from tests.support.programs import needs
 from tests.support.server import LiveServer
 from tests.support.wire import free_port
 
-from keyturn.testing.fakes import FakeClock
+from keyturn.system import SystemClock
 
 pytestmark = needs("chromium")
 
@@ -33,8 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
             "client_secret": "a secret of the client: with / and +",
             "label": "Example",
         }
-        # The provider's clock is the machine's.
-        clock = FakeClock(time.time_ns() // 1000)
+        clock: Any = SystemClock()  # which the provider has as well
         data_dir: Path = tmp_path_factory.mktemp("providers") / "data"
         with LiveServer(data_dir, clock=clock, port=port, providers={"example": table}) as live:
             yield live
