@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
@@ -61,7 +60,7 @@ def test_signing_up_with_a_provider_staying_signed_in_and_coming_back(
     say_who(page, "olga")
     see_account(page)
     expect(page.get_by_role("heading", name="Olga Open")).to_be_visible()
-    assert urlsplit(page.url).path == "/"
+    expect(page).to_have_url(f"{server.url}/")
     see_connected(page)
     page.reload()
     see_account(page)

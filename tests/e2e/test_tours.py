@@ -44,7 +44,7 @@ def test_an_access_token_that_expires_in_the_middle_of_a_booking_shows_nowhere(
         book_first(page)
     expect(page.get_by_role("main")).to_contain_text("2 seats")
     assert moves == []
-    assert len(page.get_by_role("button", name="Cancel").all()) == 1
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(1)
 
 
 def test_a_session_that_ended_elsewhere_leads_to_the_sign_in_page_and_back(
@@ -57,7 +57,7 @@ def test_a_session_that_ended_elsewhere_leads_to_the_sign_in_page_and_back(
     expect(page.get_by_role("status")).to_contain_text("signed out from another device")
     tours.clock.advance(60)
     fill_in(page)
-    assert page.url == f"{tours.url}/"
+    expect(page).to_have_url(f"{tours.url}/")
     expect(page.get_by_role("heading", name="Your bookings")).to_be_hidden()
 
 
@@ -79,7 +79,7 @@ def test_the_twin_says_why_a_session_has_ended(tours: LiveServer, open_browser: 
     page.reload()
     expect(page.get_by_role("status")).to_contain_text("signed out")
     fill_in(page)
-    assert page.url == f"{tours.url}/plain"
+    expect(page).to_have_url(f"{tours.url}/plain")
 
 
 @pytest.mark.parametrize("width", [320, 1280])

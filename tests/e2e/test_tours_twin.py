@@ -49,7 +49,7 @@ def test_a_form_that_is_sent_before_the_script_is_there_is_not_lost(
     page.unroute_all(behavior="ignoreErrors")
     card.get_by_role("button", name="Book").click()
     see_booking(page, "3 seats")
-    assert page.url == f"{tours.url}/plain"
+    expect(page).to_have_url(f"{tours.url}/plain")
 
 
 def test_without_scripts_an_expired_cookie_asks_for_a_sign_in_and_keeps_what_was_chosen(
@@ -120,4 +120,4 @@ def test_the_first_sign_in_page_works_without_its_script(tours: LiveServer, open
     page = open_browser(java_script_enabled=False)
     sign_in(page, f"{tours.url}/sign-in")
     see(page, "Greta Holm")
-    assert page.url == f"{tours.url}/plain"
+    expect(page).to_have_url(f"{tours.url}/plain")
