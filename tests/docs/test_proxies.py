@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from http.cookies import SimpleCookie
 
 import pytest
@@ -45,31 +46,33 @@ def application() -> Iterator[Address]:
 
 
 @pytest.fixture(scope="module", params=PROGRAMS)
-def alone(
+def visit(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     keyturn: LiveServer,
     application: Address,
-) -> Iterator[Visitor]:
+) -> Iterator[Callable[[str], Visitor]]:
+    """Begins a proxy with its configuration from a document, for a visitor."""
+    with ExitStack() as stack:
+
+        def visited(document: str) -> Visitor:
+            (printed,) = blocks(DOCS / document, request.param)
+            folder = tmp_path_factory.mktemp(request.param)
+            return stack.enter_context(front(request.param, printed, folder, keyturn.address, application))
+
+        yield visited
+
+
+@pytest.fixture(scope="module")
+def alone(visit: Callable[[str], Visitor]) -> Visitor:
     """A visitor of Keyturn behind a proxy."""
-    (printed,) = blocks(DOCS / "proxies.md", request.param)
-    folder = tmp_path_factory.mktemp(request.param)
-    with front(request.param, printed, folder, keyturn.address, application) as visitor:
-        yield visitor
+    return visit("proxies.md")
 
 
-@pytest.fixture(scope="module", params=PROGRAMS)
-def guarded(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    keyturn: LiveServer,
-    application: Address,
-) -> Iterator[Visitor]:
+@pytest.fixture(scope="module")
+def guarded(visit: Callable[[str], Visitor]) -> Visitor:
     """A visitor of an application about which the proxy asks Keyturn."""
-    (printed,) = blocks(DOCS / "http-api.md", request.param)
-    folder = tmp_path_factory.mktemp(f"{request.param}-guarded")
-    with front(request.param, printed, folder, keyturn.address, application) as visitor:
-        yield visitor
+    return visit("http-api.md")
 
 
 def test_behind_a_proxy_the_client_has_its_address_and_the_cookies_their_attributes(alone: Visitor, email: str) -> None:
