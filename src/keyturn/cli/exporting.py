@@ -79,14 +79,18 @@ def erase(
         confirm(f"Erase {user.email} ({user.id}) for good, with all that is kept about them?", yes=yes)
         administration.erase_user(context, user)
     settings = settings_of(data_dir)
-    if not postgresql.is_meant(database_url(settings)):
-        sqlite.empty_log(sqlite.path_of(database_url(settings)))
+    url = database_url(settings)
+    log_is_empty = postgresql.is_meant(url) or sqlite.empty_log(sqlite.path_of(url))
     outbox = outbox_of(settings)
     if outbox is not None:
         outbox.forget(user.email)
     print_result(
         {"erased": user.id}, f"erased {user.id}; copies of the database and logs may still name them", json=json
     )
+    if not log_is_empty:
+        typer.echo(
+            "keyturn: somebody reads the database: its write-ahead log names them until it is written over.", err=True
+        )
 
 
 @contextmanager

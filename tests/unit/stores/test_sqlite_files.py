@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.core.model import Account
 from keyturn.errors import SettingsError, StoreUnavailable
 from keyturn.stores.sql import SqlDatabase, open_database, sqlite
 from keyturn.testing.fakes import FakeClock
-from keyturn.testing.store_contract import sample_session
+from keyturn.testing.store_contract import sample_session, sample_user
 
 NOW = FakeClock().now()
 
@@ -190,3 +191,16 @@ def test_no_swap_is_lost_between_processes(database: SqlDatabase, url: str) -> N
     processes = [subprocess.Popen([sys.executable, "-c", _COUNT, url]) for _ in range(3)]
     assert [process.wait(120) for process in processes] == [0, 0, 0]
     assert database.read(lambda t: t.sessions.load_many(["s1"]))["s1"].generation == 300
+
+
+def test_a_log_that_somebody_reads_is_not_emptied_and_that_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "keyturn.db"
+    database = open_database(f"sqlite:///{file}", clock=FakeClock())
+    database.transact(lambda tx: tx.users.insert(Account(sample_user(), "hash")))
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM users").fetchall()
+        assert not sqlite.empty_log(file, busy_timeout=0.05)
+    assert sqlite.empty_log(file)
+    assert (tmp_path / "keyturn.db-wal").stat().st_size == 0
+    database.close()

@@ -133,15 +133,19 @@ def connect(
     return connection
 
 
-def empty_log(path: Path, busy_timeout: float = 5.0) -> None:
+def empty_log(path: Path, busy_timeout: float = 5.0) -> bool:
     """Write the write-ahead log into the file and empty it: beside a running server it would go on holding what was deleted.
 
     Args:
         path: of the file.
-        busy_timeout: how long to wait for those who are reading, in seconds; after that it stays for a later time.
+        busy_timeout: how long to wait for those who are reading, in seconds.
+
+    Returns:
+        Whether it is empty; otherwise somebody read for longer than that.
     """
     with closing(connect(path, busy_timeout)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def create(path: Path) -> None:
