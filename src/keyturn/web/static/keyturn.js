@@ -134,24 +134,18 @@ function empty() {
 
 /** Who is signed in, as this page was told: no other tab may go on as somebody else, be it a page of ours or one with the client. */
 function tellTabs() {
-  const tabs = new BroadcastChannel("keyturn pages");
-  const clients = new BroadcastChannel(`keyturn ${new URL(page.refresh.replace(/\/refresh-token$/, ""), location).href}`);
+  const tabs = new BroadcastChannel(`keyturn ${new URL(page.refresh.replace(/\/refresh-token$/, ""), location).href}`);
   if (page.page === "signed-in") {
-    clients.addEventListener("message", ({ data: { kind, session } }) => {
+    tabs.addEventListener("message", ({ data: { kind, session } }) => {
       const ours = session === page.session;
-      if (kind === "signedin" && !ours) location.replace(HOME);
+      if (kind === "signedin" && !ours) location.replace(HOME); // where the server says who it is
       if (kind !== "signedout" || !ours) return;
       empty();
       setTimeout(() => location.replace(HOME), PATIENCE); // the server is told at the same time; the client says when it was
     });
-    tabs.addEventListener("message", ({ data }) => {
-      if (data !== page.user) location.replace(HOME); // where the server says who it is
-    });
   }
   // Where something went wrong, nothing has changed.
-  if (document.querySelector("[role=alert]")) return;
-  tabs.postMessage(page.user ?? "");
-  clients.postMessage({ kind: "signedin", session: page.session });
+  if (!document.querySelector("[role=alert]")) tabs.postMessage({ kind: "signedin", session: page.session });
 }
 
 for (const time of document.querySelectorAll("time.local")) {
