@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from joserfc.errors import JoseError
 from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
@@ -82,12 +84,13 @@ Verify = Callable[[bytes, bytes], bool]
 
 def _keyed(secret: bytes) -> Sign:
     """HMAC-SHA256 (RFC 2104) under a secret whose two blocks are hashed once, not again for every message."""
-    keyed = hmac.new(secret, digestmod=hashlib.sha256)
+    # Not of the standard library: a copy of that costs half as much again.
+    keyed = HMAC(secret, SHA256())
 
     def tag(message: bytes) -> bytes:
         mac = keyed.copy()
         mac.update(message)
-        return mac.digest()
+        return mac.finalize()
 
     return tag
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hmac
 import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc.jwk import KeySet
-from tests.support.tokens import NOW, OTHER_SECRET, SECRET, signing_key
+from tests.support.tokens import NOW, OTHER_SECRET, SECRET, b64, compact_json, signing_key
 
 from keyturn.core.gate import MAX_TOKEN_BYTES
 from keyturn.core.keyring import KeyRing, KeyState, SigningKey, check_secrets_differ, encoded, from_secret
@@ -116,6 +119,15 @@ def test_keys_and_rings_are_printed_without_their_material() -> None:
         for name in PRIVATE_MEMBERS & key.key.keys():
             assert str(key.key[name]) not in printed
     assert SECRET not in printed
+
+
+@given(st.text(max_size=200))
+def test_a_token_is_byte_for_byte_what_the_standard_library_makes(payload: str) -> None:
+    key = signing_key("HS256")
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": key.kid}
+    signed = f"{b64(compact_json(header))}.{b64(payload.encode())}"
+    tag = hmac.digest(SECRET.encode(), signed.encode(), "sha256")
+    assert key.sign(payload, "at+jwt") == f"{signed}.{b64(tag)}"
 
 
 def test_a_token_that_no_gate_would_take_is_not_made() -> None:
