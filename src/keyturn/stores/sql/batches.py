@@ -28,12 +28,14 @@ _TYPES: tuple[TypeEngine[Any], ...] = tuple(sessions.c[name].type for name in _C
 
 
 def _unfolded_json() -> FromClause:
-    each = func.json_each(bindparam("rows", type_=Text)).table_valued("value", name="row")
+    each = func.json_each(bindparam("rows", type_=Text)).table_valued("value")
+    # Or else SQLite would write the text of a row anew for each of its members.
+    row = select(each.c.value).cte("row").prefix_with("MATERIALIZED")
     members = [
-        func.json_extract(each.c.value, literal_column(f"'$[{place}]'"), type_=kind).label(name)
+        func.json_extract(row.c.value, literal_column(f"'$[{place}]'"), type_=kind).label(name)
         for place, (name, kind) in enumerate(zip(_COLUMNS, _TYPES, strict=True))
     ]
-    return select(*members).select_from(each).subquery("new")
+    return select(*members).select_from(row).subquery("new")
 
 
 def _unfolded_arrays() -> FromClause:

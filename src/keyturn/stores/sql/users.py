@@ -28,6 +28,8 @@ USER_FIELDS = (
 )
 """The fields of a user, each of which is a column."""
 
+_ROLES_AT = USER_FIELDS.index("roles")
+
 USER_COLUMNS = [users.c[name] for name in USER_FIELDS]
 
 _USERS = select(*USER_COLUMNS)
@@ -64,10 +66,10 @@ def user_from(row: Sequence[Any]) -> User | None:
     """The user in a row of `USER_COLUMNS`, or none if an outer join found none."""
     if row[0] is None:
         return None
-    user_id, email, created_at, email_verified, username, full_name, roles, disabled, tokens_valid_from = row
-    return User(
-        user_id, email, created_at, email_verified, username, full_name, _roles(roles), disabled, tokens_valid_from
-    )
+    # Not `User(…)`: a frozen dataclass sets each field through `object.__setattr__`, which takes longer than all the rest.
+    user = object.__new__(User)
+    vars(user).update(zip(USER_FIELDS, row, strict=True), roles=_roles(row[_ROLES_AT]))
+    return user
 
 
 @lru_cache(maxsize=1024)
