@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import anyio.to_thread
-from pydantic_core import to_json
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -89,7 +89,11 @@ class Endpoint:
 def _content(reply: Reply) -> bytes:
     if reply.content is None:
         return b""
-    return reply.content.html.encode() if isinstance(reply.content, Document) else to_json(reply.content)
+    return (
+        reply.content.html.encode()
+        if isinstance(reply.content, Document)
+        else orjson.dumps(reply.content, option=orjson.OPT_UTC_Z)
+    )
 
 
 def _head(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:
@@ -99,7 +103,7 @@ def _head(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:
         reply: the answer.
         length: of its body, in bytes.
     """
-    headers = _encoded(reply.headers)
+    headers = _encoded(reply.headers) if reply.headers else {}
     if isinstance(reply.content, Document):
         headers |= {**_encoded(reply.content.headers), b"content-type": b"text/html; charset=utf-8"}
     elif reply.content is not None:

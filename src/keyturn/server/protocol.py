@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from itertools import chain
 
 from httptools import HttpParserError
 from uvicorn._types import ASGISendEvent
@@ -26,6 +27,9 @@ MAX_WAITING_REQUESTS = 100
 """How many a client may send without waiting for an answer. It loses its connection over more."""
 
 
+_CR, _LF = b"\r\n"
+
+
 class _Cycle(RequestResponseCycle):
     """One request and its answer. Answers of this server say how long they are and are sent as a whole: their head is checked for
     line breaks all at once, not name by name and value by value, and leaves together with the body."""
@@ -41,7 +45,10 @@ class _Cycle(RequestResponseCycle):
         if message["type"] == "http.response.start" and not self.response_started:
             self._head = self._begin(message["status"], [*self.default_headers, *message.get("headers", [])])
         elif message["type"] == "http.response.body" and self._head is not None and not self.response_complete:
-            await self._finish(message.get("body", b""))
+            if self.flow.write_paused and not self.disconnected:
+                await self.flow.drain()
+            if not self.disconnected:
+                self._finish(self._head, message.get("body", b""))
         else:
             await super().send(message)
 
@@ -49,18 +56,15 @@ class _Cycle(RequestResponseCycle):
         # To close on somebody who is still sending destroys the answer on its way (RFC 9112, section 9.6).
         self._lingers = self.more_body and not self.waiting_for_100_continue
         self.response_started, self.waiting_for_100_continue, self.chunked_encoding = True, False, False
-        block = b"".join([b"%b: %b\r\n" % header for header in headers])
-        if block.count(b"\r") != len(headers) or block.count(b"\n") != len(headers) or b"\0" in block:
+        written = b"".join(chain.from_iterable(headers))
+        if _CR in written or _LF in written or 0 in written:
             raise RuntimeError("a header with a line break in it")
+        block = b"".join([b"%b: %b\r\n" % header for header in headers])
         ending = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         return STATUS_LINE[status] + block + ending
 
-    async def _finish(self, body: bytes) -> None:
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected or self._head is None:
-            return
-        self.transport.write(self._head if self.scope["method"] == "HEAD" else self._head + body)
+    def _finish(self, head: bytes, body: bytes) -> None:
+        self.transport.write(head if self.scope["method"] == "HEAD" else head + body)
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive and not (self._lingers and self.more_body):

@@ -27,6 +27,9 @@ from keyturn.system import SystemClock
 
 _BACKLOG = 1024
 
+_YOUNG_OBJECTS = 20_000
+"""After how many new objects garbage is looked for: more than all requests of a busy moment make, so that few are met half done."""
+
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; then finish what was begun, so that no committed rotation loses its answer.
@@ -77,6 +80,7 @@ def _serve_here(
     # All that is there now stays: looking through it for garbage over and over would hold everybody up for tens of milliseconds.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS)
     _Server(config, ready, lifeline).run(sockets=[listener])
 
 
