@@ -28,7 +28,7 @@ from keyturn.system import SystemClock
 _BACKLOG = 1024
 
 _YOUNG_OBJECTS = 20_000
-"""After how many new objects garbage is looked for: more than the requests of a busy moment make, so that few are met half done."""
+"""After how many new objects garbage is looked for: more than the requests of a busy moment make, so that few are looked at."""
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
