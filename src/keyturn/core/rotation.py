@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keyturn.core.model import Delivery, Device, EndReason, Micros, Policy, RefreshToken, Session, User
 
@@ -204,28 +204,24 @@ def _refuse(presented: Presentation, rule: Rule) -> Decision:
     return Decision(rule.verdict, rule.number, reason=end_of(presented.session, presented.now))
 
 
-def _with_new_child(presented: Presentation, **root: Any) -> Session:
-    session, now = presented.session, presented.now
-    changes = {
-        "child_id": presented.fresh_id,
-        "child_at": now,
-        "idle_expires_at": min(now + presented.policy.idle_lifetime, session.expires_at),
-        "version": session.version + 1,
-    }
-    # As `_replace` does it, which asks for each of the fields by name.
-    return Session._make((session._asdict() | changes | root).values())
+def _with_new_child(
+    presented: Presentation, generation: int, root_id: str, root_at: Micros | None, previous_id: str | None
+) -> Session:
+    """The row with this root, and the fresh id as its child."""
+    # Field by field, in their order: nearly every refresh comes by here, and `_replace` takes three times as long.
+    session_id, user_id, seed, _, _, _, _, _, _, version, created_at, authenticated_at, expires_at, _, *others = (
+        presented.session
+    )
+    root, child = (generation, root_id, root_at, previous_id), (presented.fresh_id, presented.now)
+    idle_expires_at = min(presented.now + presented.policy.idle_lifetime, expires_at)
+    times = (created_at, authenticated_at, expires_at, idle_expires_at)
+    return Session._make((session_id, user_id, seed, *root, *child, version + 1, *times, *others))
 
 
 def _advance(presented: Presentation, rule: Rule) -> Decision:
     """The presented token becomes the root. Its parent was the root, or would have been had no write been lost."""
     token = presented.token
-    session = _with_new_child(
-        presented,
-        generation=token.generation,
-        root_id=token.id,
-        root_at=presented.now,
-        previous_id=token.parent_id,
-    )
+    session = _with_new_child(presented, token.generation, token.id, presented.now, token.parent_id)
     return Decision(rule.verdict, rule.number, session, child_of(session))
 
 
@@ -246,7 +242,8 @@ def _give_child(presented: Presentation, rule: Rule) -> Decision:
 
 
 def _give_sibling(presented: Presentation, rule: Rule) -> Decision:
-    session = _with_new_child(presented)
+    row = presented.session
+    session = _with_new_child(presented, row.generation, row.root_id, row.root_at, row.previous_id)
     return Decision(rule.verdict, rule.number, session, child_of(session))
 
 

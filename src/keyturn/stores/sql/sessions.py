@@ -94,16 +94,15 @@ _PURGE = delete(sessions).where(sessions.c.id.in_(_EXPIRED.scalar_subquery()))
 
 def _session(row: Sequence[Any]) -> Session:
     end_reason, delivery, remember, label, address = row[_WIDTH:_USER_AT]
-    return Session._make(
-        (
-            *row[:_WIDTH],
-            EndReason(end_reason) if end_reason else None,
-            _DELIVERY[delivery],
-            remember,
-            Device._make((label, address)),
-            user_from(row[_USER_AT:]) if len(row) > _USER_AT else None,
-        )
+    fields = (
+        *row[:_WIDTH],
+        EndReason(end_reason) if end_reason else None,
+        _DELIVERY[delivery],
+        remember,
+        Device(label, address),
+        user_from(row[_USER_AT:]) if len(row) > _USER_AT else None,
     )
+    return Session(*fields)
 
 
 def _inserted(session: Session) -> dict[str, Any]:

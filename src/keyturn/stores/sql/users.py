@@ -28,8 +28,6 @@ USER_FIELDS = (
 )
 """The fields of a user, each of which is a column."""
 
-_ROLES_AT = USER_FIELDS.index("roles")
-
 USER_COLUMNS = [users.c[name] for name in USER_FIELDS]
 
 _USERS = select(*USER_COLUMNS)
@@ -66,9 +64,20 @@ def user_from(row: Sequence[Any]) -> User | None:
     """The user in a row of `USER_COLUMNS`, or none if an outer join found none."""
     if row[0] is None:
         return None
-    # Not `User(…)`: a frozen dataclass sets each field through `object.__setattr__`, which takes longer than all the rest.
+    user_id, email, created_at, email_verified, username, full_name, roles, disabled, tokens_valid_from = row
+    # Not `User(…)`: a frozen dataclass sets each field through `object.__setattr__`, which takes several times as long.
     user = object.__new__(User)
-    vars(user).update(zip(USER_FIELDS, row, strict=True), roles=_roles(row[_ROLES_AT]))
+    vars(user).update(
+        id=user_id,
+        email=email,
+        created_at=created_at,
+        email_verified=email_verified,
+        username=username,
+        full_name=full_name,
+        roles=_roles(roles),
+        disabled=disabled,
+        tokens_valid_from=tokens_valid_from,
+    )
     return user
 
 
