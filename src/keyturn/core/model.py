@@ -45,7 +45,7 @@ class EndReason(StrEnum):
     IDLE = "idle"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class User:
     """A person or a service that signs in. The canonical forms of e-mail address and username are unique.
 

@@ -33,9 +33,9 @@ The table below is the protocol. `decide` takes its first rule that applies.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keyturn.core.model import Delivery, Device, EndReason, Micros, Policy, RefreshToken, Session, User
 
@@ -51,41 +51,42 @@ class Verdict(StrEnum):
     REUSED = "reused"
 
 
-@dataclass(slots=True)
-class Presentation:
-    """A token of a session, presented at a moment, and what the rules ask about it.
-
-    Attributes:
-        is_child: the token is any child of the root: the current one or a sibling that was minted before or after it.
-        is_root: it is the root.
-        is_previous: it is the root before that.
-        is_newer: it lies more rotations ahead than the root.
-        in_window_of_root: the root was first presented no longer than W ago.
-        in_window_of_child: the child was last handed out no longer than W ago, so it may still be on its way.
-    """
+class Presentation(NamedTuple):
+    """A token of a session, presented at a moment."""
 
     session: Session
     token: RefreshToken
     now: Micros
     fresh_id: str
     policy: Policy
-    is_child: bool = field(init=False)
-    is_root: bool = field(init=False)
-    is_previous: bool = field(init=False)
-    is_newer: bool = field(init=False)
-    in_window_of_root: bool = field(init=False)
-    in_window_of_child: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        session, now, window = self.session, self.now, self.policy.window
-        _, _, generation, token_id, parent_id = self.token
-        root_id, root_at = session.root_id, session.root_at
-        self.is_child = generation == session.generation + 1 and parent_id == root_id
-        self.is_root = token_id == root_id
-        self.is_previous = token_id == session.previous_id
-        self.is_newer = generation > session.generation
-        self.in_window_of_root = root_at is not None and now - root_at <= window
-        self.in_window_of_child = now - session.child_at <= window
+    @property
+    def is_child(self) -> bool:
+        """Any child of the root: the current one or a sibling that was minted before or after it."""
+        return self.token.generation == self.session.generation + 1 and self.token.parent_id == self.session.root_id
+
+    @property
+    def is_root(self) -> bool:
+        return self.token.id == self.session.root_id
+
+    @property
+    def is_previous(self) -> bool:
+        return self.token.id == self.session.previous_id
+
+    @property
+    def is_newer(self) -> bool:
+        return self.token.generation > self.session.generation
+
+    @property
+    def in_window_of_root(self) -> bool:
+        """The root was first presented no longer than W ago."""
+        root_at = self.session.root_at
+        return root_at is not None and self.now - root_at <= self.policy.window
+
+    @property
+    def in_window_of_child(self) -> bool:
+        """The child was last handed out no longer than W ago, so it may still be on its way."""
+        return self.now - self.session.child_at <= self.policy.window
 
 
 class Decision(NamedTuple):
@@ -204,24 +205,27 @@ def _refuse(presented: Presentation, rule: Rule) -> Decision:
     return Decision(rule.verdict, rule.number, reason=end_of(presented.session, presented.now))
 
 
-def _with_new_child(
-    presented: Presentation, generation: int, root_id: str, root_at: Micros | None, previous_id: str | None
-) -> Session:
-    """The row with this root, and the fresh id as its child."""
-    # Field by field, in their order: nearly every refresh comes by here, and `_replace` takes three times as long.
-    session_id, user_id, seed, _, _, _, _, _, _, version, created_at, authenticated_at, expires_at, _, *others = (
-        presented.session
+def _with_new_child(presented: Presentation, **root: Any) -> Session:
+    session, now = presented.session, presented.now
+    return session._replace(
+        child_id=presented.fresh_id,
+        child_at=now,
+        idle_expires_at=min(now + presented.policy.idle_lifetime, session.expires_at),
+        version=session.version + 1,
+        **root,
     )
-    root, child = (generation, root_id, root_at, previous_id), (presented.fresh_id, presented.now)
-    idle_expires_at = min(presented.now + presented.policy.idle_lifetime, expires_at)
-    times = (created_at, authenticated_at, expires_at, idle_expires_at)
-    return Session._make((session_id, user_id, seed, *root, *child, version + 1, *times, *others))
 
 
 def _advance(presented: Presentation, rule: Rule) -> Decision:
     """The presented token becomes the root. Its parent was the root, or would have been had no write been lost."""
     token = presented.token
-    session = _with_new_child(presented, token.generation, token.id, presented.now, token.parent_id)
+    session = _with_new_child(
+        presented,
+        generation=token.generation,
+        root_id=token.id,
+        root_at=presented.now,
+        previous_id=token.parent_id,
+    )
     return Decision(rule.verdict, rule.number, session, child_of(session))
 
 
@@ -242,8 +246,7 @@ def _give_child(presented: Presentation, rule: Rule) -> Decision:
 
 
 def _give_sibling(presented: Presentation, rule: Rule) -> Decision:
-    row = presented.session
-    session = _with_new_child(presented, row.generation, row.root_id, row.root_at, row.previous_id)
+    session = _with_new_child(presented)
     return Decision(rule.verdict, rule.number, session, child_of(session))
 
 
@@ -346,7 +349,5 @@ def decide(
         The verdict, the next row if it changes, and the token or the reason for the client.
     """
     presented = Presentation(session, token, now, fresh_id, policy)
-    for rule in table:
-        if rule.applies(presented):
-            return rule.act(presented, rule)
-    raise AssertionError("The last rule of a table applies always.")
+    rule = next(rule for rule in table if rule.applies(presented))
+    return rule.act(presented, rule)

@@ -87,13 +87,10 @@ class Endpoint:
 
 
 def _content(reply: Reply) -> bytes:
-    if reply.content is None:
+    content = reply.content
+    if content is None:
         return b""
-    return (
-        reply.content.html.encode()
-        if isinstance(reply.content, Document)
-        else orjson.dumps(reply.content, option=orjson.OPT_UTC_Z)
-    )
+    return content.html.encode() if isinstance(content, Document) else orjson.dumps(content, option=orjson.OPT_UTC_Z)
 
 
 def _head(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:

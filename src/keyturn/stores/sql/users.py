@@ -65,20 +65,9 @@ def user_from(row: Sequence[Any]) -> User | None:
     if row[0] is None:
         return None
     user_id, email, created_at, email_verified, username, full_name, roles, disabled, tokens_valid_from = row
-    # Not `User(…)`: a frozen dataclass sets each field through `object.__setattr__`, which takes several times as long.
-    user = object.__new__(User)
-    vars(user).update(
-        id=user_id,
-        email=email,
-        created_at=created_at,
-        email_verified=email_verified,
-        username=username,
-        full_name=full_name,
-        roles=_roles(roles),
-        disabled=disabled,
-        tokens_valid_from=tokens_valid_from,
+    return User(
+        user_id, email, created_at, email_verified, username, full_name, _roles(roles), disabled, tokens_valid_from
     )
-    return user
 
 
 @lru_cache(maxsize=1024)
