@@ -17,6 +17,7 @@ from benchmarks.refreshing import rate, times
 from benchmarks.running import Connection, free_address, process, request
 from keyturn.core import access_token
 from keyturn.core.keyring import from_secret
+from keyturn.core.model import AccessClaims
 
 ISSUER = "https://accounts.example.com"
 SECRET = "Pq8sVh2LxN5cRzT0wYb6KdGfJm3uEaIo9i7nXtB4"
@@ -34,19 +35,10 @@ WANTED: dict[str, float | None] = {
 
 def _token() -> str:
     now = int(time.time())
-    return access_token.mint(
-        issuer=ISSUER,
-        audience=ISSUER,
-        subject=SUBJECT,
-        session_id="a1" * 12,
-        token_id="b2" * 12,
-        issued_at=now,
-        expires_at=now + 900,
-        authenticated_at=now,
-        roles=("user",),
-        extra={},
-        key=from_secret(SECRET, purpose="access"),
+    said = AccessClaims(
+        SUBJECT, "a1" * 12, "b2" * 12, issued_at=now, expires_at=now + 900, authenticated_at=now, roles=("user",)
     )
+    return access_token.mint(said, issuer=ISSUER, audience=ISSUER, key=from_secret(SECRET, purpose="access"))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import jwt
 from benchmarks.figures import Figure, table
 from keyturn.core import access_token, refresh_token
 from keyturn.core.keyring import SigningKey
-from keyturn.core.model import RefreshToken
+from keyturn.core.model import AccessClaims, RefreshToken
 from keyturn.errors import AccessTokenInvalid
 from keyturn.stores.keys import new_key
 from keyturn.verifier import Verifier
@@ -34,22 +34,9 @@ ROUNDS = 7
 Work = Callable[[str], object]
 
 
-def access_minter(now: int, rng: random.Random, key: SigningKey) -> Callable[[], str]:
-    subject, session_id, token_id = (rng.randbytes(12).hex() for _ in range(3))
-    return partial(
-        access_token.mint,
-        issuer=ISSUER,
-        audience=ISSUER,
-        subject=subject,
-        session_id=session_id,
-        token_id=token_id,
-        issued_at=now,
-        expires_at=now + 600,
-        authenticated_at=now - 60,
-        roles=("user",),
-        extra={},
-        key=key,
-    )
+def claims(now: int, rng: random.Random) -> AccessClaims:
+    ids = [rng.randbytes(12).hex() for _ in range(3)]
+    return AccessClaims(*ids, issued_at=now, expires_at=now + 600, authenticated_at=now - 60, roles=("user",))
 
 
 def microseconds(work: Work, tokens: Sequence[str]) -> float:
@@ -90,7 +77,7 @@ def peer(key: SigningKey) -> Work:
 def verification(algorithm: str, rng: random.Random) -> list[Figure]:
     key = new_key("access", algorithm, 0)
     now = int(time.time())
-    tokens = [access_minter(now, rng, key)() for _ in range(TOKENS)]
+    tokens = [access_token.mint(claims(now, rng), issuer=ISSUER, audience=ISSUER, key=key) for _ in range(TOKENS)]
     cached = Verifier(issuer=ISSUER, keys=[key.verification], cache_size=TOKENS)
     cold = Verifier(issuer=ISSUER, keys=[key.verification], cache_size=0)
     for token in tokens:
@@ -110,10 +97,13 @@ def verification(algorithm: str, rng: random.Random) -> list[Figure]:
 
 def minting(rng: random.Random) -> list[Figure]:
     now = int(time.time())
+    said = claims(now, rng)
     ids = [rng.randbytes(12).hex() for _ in range(4)]
     token = RefreshToken(ids[0], ids[1], 7, ids[2], ids[3])
     minters: dict[str, Callable[[], str]] = {
-        f"minting an access token, {algorithm}": access_minter(now, rng, new_key("access", algorithm, 0))
+        f"minting an access token, {algorithm}": partial(
+            access_token.mint, said, issuer=ISSUER, audience=ISSUER, key=new_key("access", algorithm, 0)
+        )
         for algorithm in ("HS256", "ES256", "EdDSA")
     }
     minters["minting a refresh token"] = partial(

@@ -11,7 +11,6 @@ from typing import Any
 
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from keyturn.core import access_token
 from keyturn.core.keyring import KeyState, SigningKey
 from keyturn.core.keys import ALGORITHMS
 from keyturn.core.model import AccessClaims
@@ -72,23 +71,6 @@ def access_claims(**changes: Any) -> AccessClaims:
         "roles": ("user",),
     }
     return AccessClaims(**(values | changes))
-
-
-def minted(claims: AccessClaims, key: SigningKey, audience: str = ISSUER) -> str:
-    """An access token that says just this."""
-    return access_token.mint(
-        issuer=ISSUER,
-        audience=audience,
-        subject=claims.subject,
-        session_id=claims.session_id,
-        token_id=claims.id,
-        issued_at=claims.issued_at,
-        expires_at=claims.expires_at,
-        authenticated_at=claims.authenticated_at,
-        roles=claims.roles,
-        extra=claims.extra,
-        key=key,
-    )
 
 
 def refresh_payload(**changes: Any) -> dict[str, Any]:

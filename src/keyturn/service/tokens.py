@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from traceback import extract_tb
 
 from keyturn.core import access_token, refresh_token
 from keyturn.core.gate import ACCESS_TYPES, TokenRefused, open_token
 from keyturn.core.keyring import KeyRing
-from keyturn.core.model import SECOND, Micros, Policy, RefreshToken, Session, User
+from keyturn.core.model import SECOND, AccessClaims, Micros, Policy, RefreshToken, Session, User
 from keyturn.errors import ClaimsHookFailed
 
-Claims = Mapping[str, object]
-"""Claims of a token, by name."""
-
-ClaimsHook = Callable[[User, Session], Claims]
+ClaimsHook = Callable[[User, Session], Mapping[str, object]]
 """An application's function: which claims the access tokens of a session have beyond ours. It is called in several threads."""
 
 
@@ -48,33 +45,27 @@ class Tokens:
             ClaimsHookFailed: what the hook wants in the token cannot be.
         """
         # Never in the second up to which the user's tokens are refused: NumericDate has no fractions.
-        begins = max(now, user.tokens_valid_from and user.tokens_valid_from + SECOND)
-        ends = min(begins + self.policy.access_lifetime, session.expires_at, session.idle_expires_at)
-        issued_at, expires_at = begins // SECOND, ends // SECOND
+        issued_at = max(now, user.tokens_valid_from and user.tokens_valid_from + SECOND)
+        expires_at = min(issued_at + self.policy.access_lifetime, session.expires_at, session.idle_expires_at)
+        claims = AccessClaims(
+            subject=user.id,
+            session_id=session.id,
+            id=token_id,
+            issued_at=issued_at // SECOND,
+            expires_at=expires_at // SECOND,
+            authenticated_at=session.authenticated_at // SECOND,
+            roles=user.roles,
+            extra={name: value for name in self.personal_claims if (value := getattr(user, name)) is not None},
+        )
+        minted = (
+            self._sign(claims) if self.claims_hook is None else self._extended(self.claims_hook, claims, user, session)
+        )
+        return minted, claims.expires_at - claims.issued_at
 
-        def mint(extra: Claims) -> str:
-            return access_token.mint(
-                issuer=self.issuer,
-                audience=self.audience,
-                subject=user.id,
-                session_id=session.id,
-                token_id=token_id,
-                issued_at=issued_at,
-                expires_at=expires_at,
-                authenticated_at=session.authenticated_at // SECOND,
-                roles=user.roles,
-                extra=extra,
-                key=self.access_keys.active,
-            )
+    def _sign(self, claims: AccessClaims) -> str:
+        return access_token.mint(claims, issuer=self.issuer, audience=self.audience, key=self.access_keys.active)
 
-        personal = {name: value for name in self.personal_claims if (value := getattr(user, name)) is not None}
-        hook = self.claims_hook
-        minted = mint(personal) if hook is None else self._extended(mint, personal, hook, user, session)
-        return minted, expires_at - issued_at
-
-    def _extended(
-        self, mint: Callable[[Claims], str], personal: Claims, hook: ClaimsHook, user: User, session: Session
-    ) -> str:
+    def _extended(self, hook: ClaimsHook, claims: AccessClaims, user: User, session: Session) -> str:
         """A token with the hook's claims, if our own gate would take it."""
         name = f"{hook.__module__}:{getattr(hook, '__qualname__', type(hook).__qualname__)}"
         try:
@@ -88,7 +79,7 @@ class Tokens:
         if taken:
             raise ClaimsHookFailed(f"The claims hook {name} gave {', '.join(taken)}, which is there already.")
         try:
-            minted = mint({**personal, **given})
+            minted = self._sign(replace(claims, extra={**claims.extra, **given}))
             open_token(minted, types=ACCESS_TYPES, keys=self.access_keys.verifying)
         except (TypeError, ValueError, RecursionError, TokenRefused) as error:
             raise ClaimsHookFailed(f"What the claims hook {name} gave cannot be in a token: {error}.") from None

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.tokens import NOW, OTHER_SECRET, SECRET, access_claims, minted
+from tests.support.tokens import ISSUER, NOW, OTHER_SECRET, SECRET, access_claims
 
+from keyturn.core import access_token
 from keyturn.core.gate import ACCESS_TYPES, open_token
 from keyturn.core.keyring import KeyState
 from keyturn.core.model import SECOND
@@ -43,7 +44,7 @@ def test_the_first_start_makes_keys_and_the_next_finds_them(data_dir: Path) -> N
     assert state_of(made) == state_of(found)
     assert [key.algorithm for key in (made.access.active, made.refresh.active)] == ["ES256", "HS256"]
     assert found.access.active.created_at == MICROS
-    token = minted(access_claims(), made.access.active)
+    token = access_token.mint(access_claims(), issuer=ISSUER, audience=ISSUER, key=made.access.active)
     assert open_token(token, types=ACCESS_TYPES, keys=found.access.verifying)
 
 
@@ -98,7 +99,7 @@ print(keys.access.active.kid, keys.refresh.active.kid)
 @pytest.mark.parametrize("algorithm", ["EdDSA", "RS256", "HS256"])
 def test_when_the_algorithm_changes_old_tokens_still_verify(data_dir: Path, algorithm: str) -> None:
     before = load(data_dir)
-    token = minted(access_claims(), before.access.active)
+    token = access_token.mint(access_claims(), issuer=ISSUER, audience=ISSUER, key=before.access.active)
     after = load(data_dir, access_algorithm=algorithm)
     assert after.access.active.algorithm == algorithm
     assert open_token(token, types=ACCESS_TYPES, keys=after.access.verifying)
