@@ -11,6 +11,9 @@ from typing import Literal
 
 _MAX_VALUE = 500
 
+# ASCII only: no line separator of Unicode's reaches a terminal or a log shipper as one.
+_in_json = json.JSONEncoder(default=str).encode
+
 
 def configure(log_format: Literal["text", "json"], level: str) -> None:
     """Send every record to standard error.
@@ -47,8 +50,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        # ASCII only: no line separator of Unicode's reaches a terminal or a log shipper as one.
-        return json.dumps(line, default=str)
+        return _in_json(line)
 
 
 class TextFormatter(logging.Formatter):
