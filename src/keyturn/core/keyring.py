@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import json
-from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +16,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from joserfc.jwk import JWKRegistry, Key
+from joserfc.util import urlsafe_b64encode
 
 from keyturn.core.gate import MAX_TOKEN_BYTES
 from keyturn.core.keys import HS256, Sign, VerificationKey, check_key, secret_bytes, shared_key, signer
@@ -34,11 +34,6 @@ def quoted(value: str | tuple[str, ...]) -> str:
     return encoded(value)
 
 
-def _base64url(data: bytes) -> bytes:
-    """Base64url without padding (RFC 4648, 5). Two replacements are several times quicker than one translation."""
-    return b2a_base64(data, newline=False).replace(b"+", b"-").replace(b"/", b"_").rstrip(b"=")
-
-
 class KeyState(StrEnum):
     """Where a key is in its life."""
 
@@ -49,7 +44,7 @@ class KeyState(StrEnum):
 
 @lru_cache(maxsize=64)
 def _header(algorithm: str, kind: str, kid: str) -> bytes:
-    return _base64url(encoded({"alg": algorithm, "typ": kind, "kid": kid}).encode("ascii"))
+    return urlsafe_b64encode(encoded({"alg": algorithm, "typ": kind, "kid": kid}).encode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +91,9 @@ class SigningKey:
         Raises:
             ValueError: the token would be longer than any gate takes.
         """
-        body = _base64url(payload.encode())
+        body = urlsafe_b64encode(payload.encode())
         signed = _header(self.algorithm, kind, self.kid) + b"." + body
-        token = signed + b"." + _base64url(self.signature(signed))
+        token = signed + b"." + urlsafe_b64encode(self.signature(signed))
         if len(token) > MAX_TOKEN_BYTES:
             raise ValueError(f"the token has {len(token)} bytes, more than {MAX_TOKEN_BYTES}: its claims are too long")
         return token.decode("ascii")
