@@ -11,11 +11,6 @@ from keyturn.service.context import Context
 _log = logging.getLogger("keyturn.events")
 
 
-def is_heard(level: int = logging.INFO) -> bool:
-    """Whether an event of this level is logged anywhere: what happens thousands of times a second asks before it says so."""
-    return _log.isEnabledFor(level)
-
-
 def record(event: str, *, level: int = logging.INFO, **facts: object) -> None:
     """Log an event.
 

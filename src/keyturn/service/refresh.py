@@ -11,7 +11,7 @@ from keyturn.core.rotation import Decision, Verdict, decide
 from keyturn.errors import KeyturnError, Overloaded, RefreshTokenInvalid, SessionEnded
 from keyturn.ports import Transaction, fresh_ids
 from keyturn.service.context import Context, Grant, grant, same_seed
-from keyturn.service.events import announce_ends, is_heard, record
+from keyturn.service.events import announce_ends, record
 from keyturn.service.mail import tell_of_reuse
 
 
@@ -64,11 +64,9 @@ def refresh_many(context: Context, batch: Sequence[Presented]) -> list[Outcome]:
         StoreUnavailable: nothing was decided for anybody.
     """
     outcomes = context.database.transact(lambda tx: _decide_batch(context, tx, batch))
-    decided = [outcome for outcome in outcomes if isinstance(outcome, Decided)]
-    verdicts = [outcome.decision.verdict for outcome in decided]
-    context.metrics.refreshed(verdicts)
-    if is_heard() or Verdict.REUSED in verdicts:
-        for outcome in decided:
+    context.metrics.refreshed([outcome.decision.verdict for outcome in outcomes if isinstance(outcome, Decided)])
+    for outcome in outcomes:
+        if isinstance(outcome, Decided):
             _report(context, outcome)
     return outcomes
 
