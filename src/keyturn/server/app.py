@@ -100,7 +100,7 @@ def _head(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:
         reply: the answer.
         length: of its body, in bytes.
     """
-    headers = _encoded(reply.headers) if reply.headers else {}
+    headers = _encoded(reply.headers)
     if isinstance(reply.content, Document):
         headers |= {**_encoded(reply.content.headers), b"content-type": b"text/html; charset=utf-8"}
     elif reply.content is not None:

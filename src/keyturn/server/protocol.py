@@ -27,6 +27,7 @@ MAX_WAITING_REQUESTS = 100
 """How many a client may send without waiting for an answer. It loses its connection over more."""
 
 
+# As numbers: bytes are searched for a number at once, and for bytes only after an exception was raised and caught.
 _CR, _LF = b"\r\n"
 
 
