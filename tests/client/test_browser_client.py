@@ -141,6 +141,22 @@ def test_the_code_in_the_documents_is_javascript(page: str, tmp_path: Path) -> N
         assert (done.returncode, done.stderr) == (0, ""), script
 
 
+@pytest.mark.parametrize("where", ["why.js of the documents", "words.js of the example"])
+def test_people_are_told_every_reason_in_words_of_its_own(where: str) -> None:
+    if where.startswith("why.js"):
+        [script] = [block for block in blocks(DOCS / "browser.md", "js") if "function why" in block]
+        script += "const told = (reason) => (globalThis.location = { search: `?reason=${reason}` }, why());"
+    else:
+        script = (ROOT / "examples/tours/static/words.js").read_text() + "const told = inWords;"
+    reasons = [name.strip("`") for name, *_ in rows_of(DOCS / "errors.md", "`reason`")]
+    unknown = ["constructor", "<b>"]
+    script += f"console.log(JSON.stringify({[*reasons, *unknown]}.map(told)));"
+    done = run(node(), "--input-type=module", "--eval", script)
+    said = json.loads(done.stdout)
+    assert said[-1] == said[-2] and "not signed in any more" in said[-1]
+    assert len(set(said)) == len(reasons) + 1, said
+
+
 def test_everything_public_is_documented() -> None:
     script = """
       import * as client from "./client.js";

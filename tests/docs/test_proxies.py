@@ -129,3 +129,13 @@ def test_an_application_gets_nothing_of_strangers_and_of_other_sites(guarded: Vi
     assert guarded.ask("GET", "/page", cookies=cookies, headers={"sec-fetch-site": "cross-site"}).status_code == 200
     own = {"origin": PUBLIC, "sec-fetch-site": "same-origin"}
     assert guarded.ask("POST", "/page", cookies=cookies, headers=own, content="a=b").status_code == 200
+
+
+@pytest.mark.parametrize("others", ["", "theme=dark; ", "theme=dark; lang=en; "])
+def test_an_application_is_not_sent_the_refresh_token(guarded: Visitor, email: str, others: str) -> None:
+    cookies, _ = signed_in(guarded, email)
+    assert "__Host-keyturn_refresh=" in cookies
+    told = guarded.ask("GET", "/page", cookies=f"{others}{cookies}; last=1").json()["headers"]
+    (sent,) = [value for name, value in told if name == "cookie"]
+    pairs = f"{others}{cookies}; last=1".split("; ")
+    assert sent.split("; ") == [pair for pair in pairs if not pair.startswith("__Host-keyturn_refresh=")]

@@ -1,5 +1,5 @@
 /** Why a session ended, for people. */
-const REASONS = {
+const REASONS = new Map(Object.entries({
   signed_out: "You were signed out because you asked for it, here or in another tab.",
   signed_out_everywhere: "You were signed out because all your devices were signed out.",
   replaced: "You were signed out because somebody has signed in with this browser since.",
@@ -11,6 +11,6 @@ const REASONS = {
   expired: "Your last sign-in was too long ago. Sign in again.",
   idle: "You had not been here for a long time. Sign in again.",
   again: "Deleting a tour needs your password once more.",
-};
+}));
 
-export const inWords = (reason) => REASONS[reason] ?? "You are not signed in any more. Sign in to go on.";
+export const inWords = (reason) => REASONS.get(reason) ?? "You are not signed in any more. Sign in to go on.";
