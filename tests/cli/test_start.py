@@ -48,6 +48,15 @@ def test_a_command_loads_nothing_that_answers_requests(tmp_path: Path) -> None:
     assert found & (ANSWERING | ELSEWHERE | LATER) == set()
 
 
+def test_a_start_that_is_interrupted_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    command = [sys.executable, "-m", "keyturn", "--version"]
+    done = subprocess.run(
+        command, env=environment(PYTHONPATH=str(tmp_path)), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def loaded(said: str) -> set[str]:
     """The modules that Python named."""
     return set(re.findall(r"^import time: .*\| +(\S+)$", said, re.MULTILINE))

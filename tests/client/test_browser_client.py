@@ -153,7 +153,8 @@ def test_people_are_told_every_reason_in_words_of_its_own(where: str) -> None:
     script += f"console.log(JSON.stringify({[*reasons, *unknown]}.map(told)));"
     done = run(node(), "--input-type=module", "--eval", script)
     said = json.loads(done.stdout)
-    assert said[-1] == said[-2] and "not signed in any more" in said[-1]
+    assert said[-1] == said[-2]
+    assert "not signed in any more" in said[-1]
     assert len(set(said)) == len(reasons) + 1, said
 
 

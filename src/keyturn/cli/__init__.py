@@ -17,6 +17,8 @@ except ModuleNotFoundError as missing:  # the verifier alone was installed
     sys.exit(
         f"keyturn: {missing.name} is not installed. The server and its commands need: pip install 'keyturn[server]'"
     )
+except KeyboardInterrupt:
+    sys.exit(130)  # as shells call it: 128 and the signal's number
 finally:
     gc.enable()
 
