@@ -660,7 +660,7 @@ def test_a_token_is_valid_from_its_issue_until_just_before_its_expiry(
 def test_further_claims_are_kept_and_nobody_can_change_them() -> None:
     extra: Any = read(good(email="a@example.com", tenant={"ids": [1, 2]})).extra
     assert extra == {"email": "a@example.com", "tenant": {"ids": (1, 2)}}
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^This dictionary does not change; dict\(…\) makes a copy that does\.$"):
         extra["email"] = "b@example.com"
     with pytest.raises(TypeError):
         extra["tenant"]["ids"] = []

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from keyturn.core.identity import (
     canonical_email,
+    canonical_login,
     canonical_username,
     clean_email,
     clean_full_name,
@@ -60,6 +61,11 @@ def test_whatever_has_an_at_sign_is_looked_up_as_an_email_address() -> None:
     assert canonical_email("a@xn--mnchen-3ya.de@example.org") == "a@xn--mnchen-3ya.de@example.org"
     assert is_email("ada\uff20example.org")
     assert not is_email("ada")
+
+
+def test_attempts_are_counted_by_the_canonical_form_of_what_the_name_is() -> None:
+    assert canonical_login(" ADA@xn--mnchen-3ya.de.") == "ada@münchen.de"
+    assert canonical_login("ADA.") == "ada."
 
 
 @given(st.text(st.characters()))

@@ -79,6 +79,15 @@ def test_a_signature_is_of_one_message_and_one_key(algorithm: str) -> None:
     assert not other.verification.verifies(b"message", signature)
 
 
+def test_keys_give_secrets_for_other_purposes_that_of_the_active_one_first() -> None:
+    active = from_secret(SECRET, purpose="refresh")
+    before = replace(from_secret(OTHER_SECRET, purpose="refresh"), state=KeyState.RETIRING)
+    expected = [hmac.digest(secret.encode(), b"cookie", "sha256") for secret in (SECRET, OTHER_SECRET)]
+    assert KeyRing([active, before]).derived(b"cookie") == expected
+    assert KeyRing([before, active]).derived(b"cookie") == expected
+    assert not {*KeyRing([active]).derived(b"another")} & {*expected}
+
+
 def test_a_public_key_cannot_sign() -> None:
     public = signing_key("ES256").verification
     with pytest.raises(SettingsError, match="private part"):
