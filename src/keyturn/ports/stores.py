@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from keyturn.core.model import (
     Account,
+    Device,
     EndReason,
     Identity,
     Micros,
@@ -54,6 +55,10 @@ class SessionStore(Protocol):
 
     def live_of_user(self, user_id: str) -> list[Session]:
         """The user's sessions that neither ended nor expired, the newest first."""
+        ...
+
+    def devices_of_user(self, user_id: str) -> set[Device]:
+        """What the user's live sessions began on, each device once: a program may have signed in very often."""
         ...
 
     def all_of_user(self, user_id: str) -> list[Session]:

@@ -106,8 +106,8 @@ def attempts_to_sign_in(context: Context, login: str, user_id: str | None, optio
     device = context.known_devices.find(options.known_device, user_id or "")
     yield Attempt(name, network, device)
     if device is None and network:
-        sessions = context.database.read(lambda tx: tx.sessions.live_of_user(user_id or ""))
-        if any(network_of(session.device.address) == network for session in sessions):
+        devices = context.database.read(lambda tx: tx.sessions.devices_of_user(user_id or ""))
+        if any(network_of(known.address) == network for known in devices):
             yield Attempt(name, network, f"network {network}")
 
 

@@ -73,7 +73,7 @@ def is_new_device(context: Context, tx: Transaction, user: User, options: SignIn
     """
     if context.known_devices.find(options.known_device, user.id) is not None:
         return False
-    known = {(s.device.label, network_of(s.device.address)) for s in tx.sessions.live_of_user(user.id)}
+    known = {(device.label, network_of(device.address)) for device in tx.sessions.devices_of_user(user.id)}
     return (options.device.label, network_of(options.device.address)) not in known
 
 

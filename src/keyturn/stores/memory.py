@@ -70,6 +70,9 @@ class MemorySessions:
     def live_of_user(self, user_id: str) -> list[Session]:
         return self._live(self._of_user(user_id))
 
+    def devices_of_user(self, user_id: str) -> set[Device]:
+        return {session.device for session in self.live_of_user(user_id)}
+
     def all_of_user(self, user_id: str) -> list[Session]:
         return sorted(self._with_users(self._of_user(user_id)), key=lambda s: (-s.created_at, s.id))
 

@@ -187,6 +187,7 @@ class StoresAgree(RuleBasedStateMachine):
                 transaction.now,
                 transaction.sessions.load_many(SESSIONS),
                 [transaction.sessions.live_of_user(user_id) for user_id in USERS],
+                [transaction.sessions.devices_of_user(user_id) for user_id in USERS],
                 [transaction.sessions.all_of_user(user_id) for user_id in USERS],
                 [transaction.sessions.ended_since(moment) for moment in since],
                 transaction.sessions.live(1000),

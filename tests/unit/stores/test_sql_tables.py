@@ -103,6 +103,7 @@ def plan(path: Path, statement: Executable) -> str:
         (sessions._JOINED.many["sqlite"], "sqlite_autoindex_sessions_1"),
         (batches.SWAP["sqlite"], "sqlite_autoindex_sessions_1"),
         (sessions._JOINED.live_of_user, "sessions_user_id"),
+        (sessions._DEVICES, "sessions_user_id"),
         (sessions._END, "sessions_user_id"),
         (sessions._FORGET, "sessions_user_id"),
         (sessions._ENDED, "sessions_ended_at"),

@@ -39,15 +39,18 @@ _USER_AT = len(_SESSION_COLUMNS)
 _DELIVERY = {delivery.value: delivery for delivery in Delivery}
 
 
+_LIVE = (
+    sessions.c.ended_at.is_(None),
+    sessions.c.expires_at > bindparam("now"),
+    sessions.c.idle_expires_at > bindparam("now"),
+)
+
+
 class _Reading:
     """The statements that read sessions: with their users from our own table, or without where users are kept elsewhere."""
 
     def __init__(self, sessions_with: Select[Any]) -> None:
-        live = sessions_with.where(
-            sessions.c.ended_at.is_(None),
-            sessions.c.expires_at > bindparam("now"),
-            sessions.c.idle_expires_at > bindparam("now"),
-        ).order_by(sessions.c.created_at.desc(), sessions.c.id)
+        live = sessions_with.where(*_LIVE).order_by(sessions.c.created_at.desc(), sessions.c.id)
         self.many = {name: sessions_with.where(sessions.c.id.in_(ids)) for name, ids in batches.IDS.items()}
         self.live_of_user = live.where(sessions.c.user_id == bindparam("user_id"))
         self.live = live.limit(bindparam("count"))
@@ -61,6 +64,11 @@ _JOINED = _Reading(
 )
 _ALONE = _Reading(select(*_SESSION_COLUMNS))
 
+_DEVICES = (
+    select(sessions.c.device_label, sessions.c.device_address)
+    .where(sessions.c.user_id == bindparam("user_id"), *_LIVE)
+    .distinct()
+)
 _INSERT = insert(sessions)
 _END = (
     update(sessions)
@@ -155,6 +163,10 @@ class SqlSessions:
 
     def live_of_user(self, user_id: str) -> list[Session]:
         return self._read(self._reading.live_of_user, user_id=user_id, now=self._now())
+
+    def devices_of_user(self, user_id: str) -> set[Device]:
+        found = self._connection.execute(_DEVICES, {"user_id": user_id, "now": self._now()})
+        return {Device(*row) for row in found}
 
     def all_of_user(self, user_id: str) -> list[Session]:
         return self._read(self._reading.all_of_user, user_id=user_id)

@@ -162,6 +162,19 @@ class SessionContract:
         expect_equal([session.id for session in found], ["live1", "live2", "live3"])
         expect_equal(found[0], live[1]._replace(user=sample_user()))
 
+    def test_the_devices_of_a_users_live_sessions_come_once_each(self, database: Database) -> None:
+        now, phone, laptop = now_of(database), Device("Phone", "192.0.2.1"), Device("Laptop", "192.0.2.1")
+        live = [sample_session(now, f"s{n}", device=device) for n, device in enumerate((phone, laptop, phone, laptop))]
+        dead = [
+            sample_session(now, "ended", device=Device("ended"), ended_at=now, end_reason=EndReason.SIGNED_OUT),
+            sample_session(now, "expired", device=Device("expired"), expires_at=now - 1),
+            sample_session(now, "idle", device=Device("idle"), idle_expires_at=now - 1),
+            sample_session(now, "others", "u2", device=Device("others")),
+        ]
+        store(database, *live, *dead)
+        expect_equal(database.read(lambda t: t.sessions.devices_of_user("u1")), {phone, laptop})
+        expect_equal(database.read(lambda t: t.sessions.devices_of_user("nobody")), set())
+
     def test_the_live_sessions_of_everybody_come_newest_first_and_no_more_than_asked(self, database: Database) -> None:
         now = now_of(database)
         live = [sample_session(now, f"live{age}", f"u{age}", created_at=now - age) for age in (3, 1, 2)]
