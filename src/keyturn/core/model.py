@@ -63,6 +63,13 @@ class User:
     disabled: bool = False
     tokens_valid_from: Micros = 0
 
+    def dates_tokens(self, now: Micros) -> Micros:
+        """When the user's tokens that are minted now say that they were issued.
+
+        Never in the second up to which they are refused: their NumericDates (RFC 7519) have no fractions.
+        """
+        return max(now, self.tokens_valid_from and self.tokens_valid_from + SECOND)
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -85,7 +85,8 @@ def set_roles(context: Context, user_id: str, roles: tuple[str, ...]) -> User:
     check_roles(roles)
 
     def work(tx: Transaction, user: User) -> tuple[User, list[str]]:
-        changed = replace(user, roles=roles, tokens_valid_from=max(tx.now, user.tokens_valid_from))
+        # After a change in the same second, tokens that are about are dated ahead.
+        changed = replace(user, roles=roles, tokens_valid_from=user.dates_tokens(tx.now))
         tx.users.update(changed)
         return changed, []
 

@@ -197,7 +197,7 @@ class Import:
         before = account.user
         changed = replace(before, **found.fields)
         if set(changed.roles) != set(before.roles):
-            changed = replace(changed, tokens_valid_from=max(tx.now, before.tokens_valid_from))
+            changed = replace(changed, tokens_valid_from=before.dates_tokens(tx.now))
         tx.users.update(changed)
         if changed.email != before.email or changed.disabled:
             tx.one_time_tokens.forget(user_id)

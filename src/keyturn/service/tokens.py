@@ -44,8 +44,7 @@ class Tokens:
         Raises:
             ClaimsHookFailed: what the hook wants in the token cannot be.
         """
-        # Never in the second up to which the user's tokens are refused: NumericDate has no fractions.
-        issued_at = max(now, user.tokens_valid_from and user.tokens_valid_from + SECOND)
+        issued_at = user.dates_tokens(now)
         expires_at = min(issued_at + self.policy.access_lifetime, session.expires_at, session.idle_expires_at)
         claims = AccessClaims(
             subject=user.id,

@@ -58,3 +58,12 @@ def test_a_value_cannot_be_changed(value: Any) -> None:
             setattr(value, name, "other")
     with pytest.raises((AttributeError, TypeError)):
         value.another = "other"
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "dated"),
+    [(0, 10 * DAY), (9 * DAY, 10 * DAY), (10 * DAY, 10 * DAY + SECOND), (11 * DAY, 11 * DAY + SECOND)],
+    ids=["never refused", "refused long ago", "refused just now", "refused by a clock that is ahead"],
+)
+def test_tokens_are_dated_after_the_second_in_which_older_ones_are_refused(valid_from: int, dated: int) -> None:
+    assert User("user", "ada@example.org", 0, tokens_valid_from=valid_from).dates_tokens(10 * DAY) == dated
